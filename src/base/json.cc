@@ -1,0 +1,381 @@
+#include "base/json.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <cmath>
+
+#include "base/units.h"
+
+namespace cairn {
+namespace {
+
+const Json kNull;
+const std::string kEmptyString;
+const Json::Array kEmptyArray;
+const Json::Object kEmptyObject;
+
+constexpr int kDepthMax = 512;
+
+Result<Json> convert(const simdjson::dom::element& e, int depth) {
+  if (depth > kDepthMax) {
+    return error(Code::corrupt, "JSON is nested too deeply");
+  }
+  using simdjson::dom::element_type;
+  switch (e.type()) {
+    case element_type::NULL_VALUE:
+      return Json();
+    case element_type::BOOL:
+      return Json(bool(e));
+    case element_type::INT64:
+      return Json(std::int64_t(e));
+    case element_type::UINT64:
+      return Json(static_cast<double>(std::uint64_t(e)));
+    case element_type::DOUBLE:
+      return Json(double(e));
+    case element_type::STRING:
+      return Json(std::string_view(e));
+    case element_type::ARRAY: {
+      Json out = Json::array();
+      for (const auto item : simdjson::dom::array(e)) {
+        TRY_ASSIGN(Json v, convert(item, depth + 1));
+        out.push_back(std::move(v));
+      }
+      return out;
+    }
+    case element_type::OBJECT: {
+      Json out = Json::object();
+      auto& members = out.members_mut();
+      for (const auto field : simdjson::dom::object(e)) {
+        TRY_ASSIGN(Json v, convert(field.value, depth + 1));
+        members.emplace_back(std::string(field.key), std::move(v));
+      }
+      return out;
+    }
+  }
+  return error(Code::corrupt, "unknown JSON type");
+}
+
+// End of the first JSON value in text, or npos. Only for documents that may carry trailing bytes.
+std::size_t first_value_end(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  bool seen = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        in_string = false;
+        if (depth == 0) {
+          return i + 1;
+        }
+      }
+      continue;
+    }
+    if (c == '"') {
+      in_string = true;
+      seen = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+      seen = true;
+    } else if (c == '}' || c == ']') {
+      if (--depth == 0) {
+        return i + 1;
+      }
+    } else if (depth == 0) {
+      const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+      if (space && seen) {
+        return i;
+      }
+      seen = seen || !space;
+    }
+  }
+  return text.size();
+}
+
+void newline(std::string& out, int indent, int level, std::string_view prefix) {
+  out.push_back('\n');
+  out.append(prefix);
+  out.append(static_cast<std::size_t>(indent) * static_cast<std::size_t>(level), ' ');
+}
+
+}  // namespace
+
+Result<Json> Json::parse(std::string_view text, bool allow_trailing) {
+  if (allow_trailing) {
+    text = text.substr(0, first_value_end(text));
+  }
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  const auto err = parser.parse(text.data(), text.size(), true).get(root);
+  if (err != simdjson::SUCCESS) {
+    return error(Code::corrupt, "invalid JSON: {}", simdjson::error_message(err));
+  }
+  return convert(root, 0);
+}
+
+void append_json_number(std::string& out, double v) {
+  if (std::isnan(v) || std::isinf(v)) {
+    out += "null";
+    return;
+  }
+  const double a = std::abs(v);
+  if (a != 0 && (a < 1e-6 || a >= 1e21)) {
+    std::string s = fmt::format("{}", v);  // shortest digits
+    if (s.find('e') == std::string::npos) {
+      s = fmt::format("{:e}", v);
+    }
+    // Go writes e-07 as e-7.
+    const std::size_t e = s.find('e');
+    if (e != std::string::npos && e + 2 < s.size() && s[e + 2] == '0') {
+      s.erase(e + 2, 1);
+    }
+    out += s;
+    return;
+  }
+  out += float_text(v);
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  out.push_back('"');
+  std::size_t start = 0;
+  std::size_t i = 0;
+  const auto flush = [&](std::size_t end) { out.append(text.substr(start, end - start)); };
+  while (i < text.size()) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&') {
+      ++i;
+      continue;
+    }
+    if (c < 0x80) {
+      flush(i);
+      switch (c) {
+        case '"':
+          out += "\\\"";
+          break;
+        case '\\':
+          out += "\\\\";
+          break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
+        case '\b':
+          out += "\\b";
+          break;
+        case '\f':
+          out += "\\f";
+          break;
+        default:
+          out += "\\u00";
+          out.push_back(kHex[c >> 4]);
+          out.push_back(kHex[c & 15]);
+      }
+      start = ++i;
+      continue;
+    }
+    // One UTF-8 sequence, as strict as Go: no overlong forms, no surrogates, nothing above U+10FFFF.
+    std::size_t need = 0;
+    std::uint32_t lo = 0x80;
+    std::uint32_t hi = 0xBF;
+    if (c >= 0xC2 && c <= 0xDF) {
+      need = 1;
+    } else if (c >= 0xE0 && c <= 0xEF) {
+      need = 2;
+      lo = c == 0xE0 ? 0xA0 : 0x80;
+      hi = c == 0xED ? 0x9F : 0xBF;
+    } else if (c >= 0xF0 && c <= 0xF4) {
+      need = 3;
+      lo = c == 0xF0 ? 0x90 : 0x80;
+      hi = c == 0xF4 ? 0x8F : 0xBF;
+    }
+    bool valid = need != 0 && i + need < text.size();
+    for (std::size_t k = 1; valid && k <= need; ++k) {
+      const auto b = static_cast<unsigned char>(text[i + k]);
+      valid = k == 1 ? (b >= lo && b <= hi) : (b >= 0x80 && b <= 0xBF);
+    }
+    if (!valid) {
+      flush(i);
+      out += "\\ufffd";
+      start = ++i;
+      continue;
+    }
+    if (need == 2 && c == 0xE2 && static_cast<unsigned char>(text[i + 1]) == 0x80 &&
+        (static_cast<unsigned char>(text[i + 2]) & 0xFE) == 0xA8) {
+      flush(i);
+      out += static_cast<unsigned char>(text[i + 2]) == 0xA8 ? "\\u2028" : "\\u2029";
+      i += 3;
+      start = i;
+      continue;
+    }
+    i += need + 1;
+  }
+  flush(text.size());
+  out.push_back('"');
+}
+
+namespace {
+
+void append_value(std::string& out, const Json& j, int indent, int level, std::string_view prefix) {
+  if (j.is_null()) {
+    out += "null";
+  } else if (j.is_bool()) {
+    out += j.as_bool() ? "true" : "false";
+  } else if (j.is_int()) {
+    fmt::format_to(std::back_inserter(out), "{}", j.as_int());
+  } else if (j.is_double()) {
+    append_json_number(out, j.as_double());
+  } else if (j.is_string()) {
+    append_json_string(out, j.as_string());
+  } else if (j.is_array()) {
+    out.push_back('[');
+    bool first = true;
+    for (const Json& item : j.items()) {
+      if (!first) {
+        out.push_back(',');
+      }
+      first = false;
+      if (indent >= 0) {
+        newline(out, indent, level + 1, prefix);
+      }
+      append_value(out, item, indent, level + 1, prefix);
+    }
+    if (!first && indent >= 0) {
+      newline(out, indent, level, prefix);
+    }
+    out.push_back(']');
+  } else {
+    out.push_back('{');
+    bool first = true;
+    for (const auto& [key, value] : j.members()) {
+      if (!first) {
+        out.push_back(',');
+      }
+      first = false;
+      if (indent >= 0) {
+        newline(out, indent, level + 1, prefix);
+      }
+      append_json_string(out, key);
+      out.push_back(':');
+      if (indent >= 0) {
+        out.push_back(' ');
+      }
+      append_value(out, value, indent, level + 1, prefix);
+    }
+    if (!first && indent >= 0) {
+      newline(out, indent, level, prefix);
+    }
+    out.push_back('}');
+  }
+}
+
+}  // namespace
+
+void Json::append_to(std::string& out, int indent, std::string_view prefix) const {
+  append_value(out, *this, indent, 0, prefix);
+}
+
+std::string Json::dump(int indent, std::string_view prefix) const {
+  std::string out;
+  append_to(out, indent, prefix);
+  return out;
+}
+
+bool Json::as_bool(bool fallback) const { return is_bool() ? std::get<bool>(value_) : fallback; }
+
+std::int64_t Json::as_int(std::int64_t fallback) const {
+  if (is_int()) {
+    return std::get<std::int64_t>(value_);
+  }
+  if (is_double() && std::abs(std::get<double>(value_)) < 9.2e18) {
+    return static_cast<std::int64_t>(std::get<double>(value_));
+  }
+  return fallback;
+}
+
+double Json::as_double(double fallback) const {
+  if (is_int()) {
+    return static_cast<double>(std::get<std::int64_t>(value_));
+  }
+  return is_double() ? std::get<double>(value_) : fallback;
+}
+
+const std::string& Json::as_string() const { return is_string() ? std::get<std::string>(value_) : kEmptyString; }
+const Json::Array& Json::items() const { return is_array() ? std::get<Array>(value_) : kEmptyArray; }
+const Json::Object& Json::members() const { return is_object() ? std::get<Object>(value_) : kEmptyObject; }
+
+Json::Array& Json::items_mut() {
+  if (!is_array()) {
+    value_.emplace<Array>();
+  }
+  return std::get<Array>(value_);
+}
+
+Json::Object& Json::members_mut() {
+  if (!is_object()) {
+    value_.emplace<Object>();
+  }
+  return std::get<Object>(value_);
+}
+
+const Json* Json::find(std::string_view key) const {
+  const Object& all = members();
+  for (const auto& [k, v] : all) {
+    if (k == key) {
+      return &v;
+    }
+  }
+  for (const auto& [k, v] : all) {
+    if (equals_ignore_case(k, key)) {
+      return &v;
+    }
+  }
+  return nullptr;
+}
+
+Json* Json::find(std::string_view key) { return const_cast<Json*>(std::as_const(*this).find(key)); }
+
+const Json& Json::operator[](std::string_view key) const {
+  const Json* v = find(key);
+  return v != nullptr ? *v : kNull;
+}
+
+Json& Json::set(std::string_view key, Json value) {
+  if (Json* old = find(key)) {
+    *old = std::move(value);
+    return *old;
+  }
+  Object& all = members_mut();
+  all.emplace_back(std::string(key), std::move(value));
+  return all.back().second;
+}
+
+void Json::set_omitempty(std::string_view key, Json value) {
+  if (!value.is_empty_value()) {
+    set(key, std::move(value));
+  }
+}
+
+bool Json::erase(std::string_view key) {
+  if (!is_object()) {
+    return false;
+  }
+  return std::erase_if(members_mut(), [&](const Member& m) { return equals_ignore_case(m.first, key); }) > 0;
+}
+
+std::size_t Json::size() const { return is_array() ? items().size() : members().size(); }
+
+bool Json::is_empty_value() const {
+  return is_null() || (is_bool() && !as_bool()) || (is_number() && as_double() == 0) ||
+         (is_string() && as_string().empty()) || ((is_array() || is_object()) && size() == 0);
+}
+
+}  // namespace cairn

@@ -1,0 +1,10 @@
+// Storage in memory: tests, simulation. Timestamps come from the given clock.
+#pragma once
+
+#include "blob/storage.h"
+
+namespace cairn::blob {
+
+std::shared_ptr<Storage> make_memory_storage(const Clock& clock = system_clock());
+
+}  // namespace cairn::blob
