@@ -13,10 +13,11 @@
 #include "cli/console.h"
 #include "cli/context.h"
 #include "cli/log_file.h"
-#include "cli/stop_signal.h"
+
 #include "cli/usage.h"
 #include "cli/values.h"
 #include "cli/version.h"
+#include "sys/signals.h"
 
 namespace cairn::cli {
 namespace {
@@ -198,7 +199,8 @@ int run_program(const std::vector<std::string>& words) {
   }
   const ParsedCommand& command = parsed.command;
   set_time_zone(command.text("timezone"));
-  const StopSignal signals;
+  sys::ignore_sigpipe();
+  const sys::SignalStop signals;
   Context context(program, command, process_environment, signals.token());
   set_bytes_base2(context.env_true("KOPIA_BYTES_STRING_BASE_2"));
   set_up_logging(command, context);
