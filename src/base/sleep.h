@@ -1,14 +1,22 @@
-// Sleeping that a stop request ends.
+// Waiting that a stop request ends.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <stop_token>
 
-#include "base/status.h"
 #include "base/time.h"
 
 namespace cairn {
 
-// Errors: cancelled.
-Status sleep_for(Duration d, std::stop_token stop);
+// False when stopped before the time was over.
+inline bool sleep_for(Duration d, std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, std::chrono::nanoseconds(d.ns), [] { return false; });
+  return !stop.stop_requested();
+}
 
 }  // namespace cairn

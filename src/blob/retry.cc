@@ -55,7 +55,9 @@ class RetryStorage final : public ForwardingStorage {
         return Status(failed).with_frame(fmt::format("{}({}) failed {} times", call, id.text, n));
       }
       log::debug("blob", "{}({}): {}, retrying in {}", call, id.text, failed.message(), go_duration({wait_ns}));
-      TRY(sleep_for({wait_ns}, stop), "{}", failed.message());
+      if (!sleep_for({wait_ns}, stop)) {
+        return error(Code::cancelled, "{}({}): stopped after: {}", call, id.text, failed.message());
+      }
       delay_ns *= options_.factor;
     }
   }

@@ -45,7 +45,10 @@ class Limiter final : public Throttle {
       const std::lock_guard lock(mutex_);
       wait_ns = buckets_[bucket].take(n, monotonic_ns());
     }
-    return wait_ns > 0 ? sleep_for({wait_ns}, stop) : Status();
+    if (wait_ns > 0 && !sleep_for({wait_ns}, stop)) {
+      return error(Code::cancelled, "stopped");
+    }
+    return {};
   }
 
   // A place among the calls that may run at a time; given back by the destructor.

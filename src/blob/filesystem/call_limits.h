@@ -37,7 +37,7 @@ class CallLimits {
         return result;
       }
       const Duration left{deadline_ns_ - monotonic_ns()};
-      TRY(sleep_for(std::min(delay, std::max(left, Duration{})), stop_));
+      sleep_for(std::min(delay, std::max(left, Duration{})), stop_);
       delay.ns = delay.ns * 3 / 2;
     }
   }
