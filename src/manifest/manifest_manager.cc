@@ -269,11 +269,10 @@ class Manager final : public ManifestManager {
   }
 
   const Entry* lookup(const std::string& id) const {
-    auto it = pending_.find(id);
-    if (it != pending_.end()) {
+    if (const auto it = pending_.find(id); it != pending_.end()) {
       return it->second.deleted ? nullptr : &it->second;
     }
-    it = committed_.find(id);
+    const auto it = committed_.find(id);
     return it == committed_.end() || it->second.deleted ? nullptr : &it->second;
   }
 
