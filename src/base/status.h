@@ -155,11 +155,12 @@ std::string frame(fmt::format_string<Args...> f, Args&&... args) {
 #define CAIRN_CAT(a, b) CAIRN_CAT2(a, b)
 
 // TRY(expr [, format, args…]): returns from the function if expr (Status or Result) failed, with the frame in front.
-#define TRY(expr, ...)                                                                                  \
+#define TRY(expr, ...) TRY_IMPL(CAIRN_CAT(try_result_, __COUNTER__), expr, __VA_ARGS__)
+#define TRY_IMPL(tmp, expr, ...)                                                                        \
   do {                                                                                                  \
-    auto&& try_result = (expr);                                                                         \
-    if (!try_result.ok()) [[unlikely]] {                                                                \
-      return ::cairn::status_detail::take(std::move(try_result))                                        \
+    auto&& tmp = (expr);                                                                                \
+    if (!tmp.ok()) [[unlikely]] {                                                                       \
+      return ::cairn::status_detail::take(std::move(tmp))                                               \
           .with_frame(::cairn::status_detail::frame(__VA_ARGS__));                                      \
     }                                                                                                   \
   } while (false)

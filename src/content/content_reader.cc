@@ -1,0 +1,255 @@
+// Reading contents and keeping the committed index fresh.
+#include <algorithm>
+
+#include "base/log.h"
+#include "content/content_manager_internal.h"
+
+namespace cairn::content {
+namespace {
+
+constexpr std::size_t kContentSizeMax = std::size_t{1} << 28;
+
+ContentInfo info_of(const index::Entry& e) {
+  ContentInfo i;
+  i.id = e.id;
+  i.pack = BlobId(e.pack);
+  i.pack_offset = e.pack_offset;
+  i.packed_length = e.packed_length;
+  i.original_length = e.original_length;
+  i.timestamp_seconds = e.timestamp_seconds;
+  i.compression = e.compression;
+  i.format_version = e.format_version;
+  i.encryption_key_id = e.encryption_key_id;
+  i.deleted = e.deleted;
+  return i;
+}
+
+}  // namespace
+
+Status ContentManagerImpl::refresh_if_stale(std::stop_token stop) {
+  if (options_.clock->now().ns - last_refresh_ns_ < options_.refresh_interval.ns) {
+    return {};
+  }
+  return refresh(stop);
+}
+
+Result<std::shared_ptr<const index::IndexReader>> ContentManagerImpl::load_index_blob(const blob::BlobMetadata& blob,
+                                                                                      std::stop_token stop) {
+  std::optional<Buffer> stored = index_cache_->get(blob.id.text);
+  const bool cached = stored.has_value();
+  if (!cached) {
+    TRY_ASSIGN(stored, storage_->get(blob.id, {}, stop), "error loading index blob {}", blob.id.text);
+  }
+  auto plain = crypto_->open_blob(blob.id, stored->view());
+  if (!plain.ok() && cached) {
+    index_cache_->remove(blob.id.text);
+    TRY_ASSIGN(stored, storage_->get(blob.id, {}, stop), "error loading index blob {}", blob.id.text);
+    plain = crypto_->open_blob(blob.id, stored->view());
+  }
+  TRY(plain, "unable to decrypt index blob {}", blob.id.text);
+  if (!cached) {
+    index_cache_->put(blob.id.text, stored->view());
+  }
+  TRY_ASSIGN(auto reader, index::IndexReader::open(std::move(*plain), crypto_->encryptor().overhead()),
+             "bad index blob {}", blob.id.text);
+  if (reader.size() > 0 && reader.key_size() != crypto_->hasher().size() + 1) {
+    return error(Code::corrupt, "bad index blob {}: key size {}", blob.id.text, reader.key_size());
+  }
+  return std::make_shared<const index::IndexReader>(std::move(reader));
+}
+
+Status ContentManagerImpl::refresh(std::stop_token stop) {
+  const std::lock_guard once(refresh_mutex_);
+  // A blob that vanishes between listing and reading was compacted away: list again.
+  constexpr int kAttemptsMax = 10;
+  for (int attempt = 0;; ++attempt) {
+    const std::int64_t started = options_.clock->now().ns;
+    TRY_ASSIGN(const index::ActiveSet active, indexes_->active(stop), "error loading indexes");
+    const auto known = committed_.readers();
+    std::map<BlobId, CommittedIndex::ReaderPtr> readers;
+    Status failed;
+    for (const auto& blob : active.blobs) {
+      const auto it = known.find(blob.id);
+      if (it != known.end()) {
+        readers.insert(*it);
+        continue;
+      }
+      auto reader = load_index_blob(blob, stop);
+      if (!reader.ok()) {
+        failed = std::move(reader).status();
+        break;
+      }
+      readers.emplace(blob.id, std::move(*reader));
+    }
+    if (failed.ok()) {
+      TRY(committed_.assign(std::move(readers), active.deletion_watermark), "error loading indexes");
+      last_refresh_ns_ = started;
+      ++revision_;
+      return {};
+    }
+    if (!failed.is(Code::not_found) || attempt + 1 >= kAttemptsMax || stop.stop_requested()) {
+      return failed;
+    }
+    indexes_->invalidate();
+    std::mutex m;
+    std::unique_lock lock(m);
+    std::condition_variable_any().wait_for(lock, stop, std::chrono::milliseconds(100LL << attempt), [] { return false; });
+  }
+}
+
+Result<std::optional<ContentManagerImpl::Located>> ContentManagerImpl::locate(const ContentId& id) {
+  {
+    std::unique_lock lock(mutex_);
+    const std::uint32_t at = pending_.find(id);
+    if (at != PendingTable::kNone) {
+      // Another thread may be sealing it; it never waits for us.
+      changed_.wait(lock, [&] { return at >= pending_.size() || pending_[at].state != PendingState::encoding; });
+    }
+    const std::uint32_t now_at = pending_.find(id);
+    if (now_at != PendingTable::kNone && pending_[now_at].state != PendingState::forgotten) {
+      Located l;
+      l.info = info_of(index_entry(pending_[now_at]));
+      if (pending_[now_at].state == PendingState::ready) {
+        const PackPtr& pack = packs_[pending_[now_at].pack];
+        if (pack->state != PackState::stored) {
+          l.pending_pack = pack;
+        }
+      }
+      return std::optional<Located>(std::move(l));
+    }
+  }
+  TRY_ASSIGN(const auto found, committed_.find(id));
+  if (!found) {
+    return std::optional<Located>();
+  }
+  return std::optional<Located>(Located{info_of(found->entry), nullptr});
+}
+
+Result<Buffer> ContentManagerImpl::fetch(const Located& at, std::stop_token stop) {
+  const ContentInfo& i = at.info;
+  if (i.packed_length > kContentSizeMax) {
+    return error(Code::corrupt, "content {} has impossible length {}", i.id.text(), i.packed_length);
+  }
+  if (at.pending_pack != nullptr) {
+    const std::lock_guard lock(mutex_);
+    if (at.pending_pack->state != PackState::stored) {
+      std::vector<ByteView> parts;
+      at.pending_pack->bytes.pieces(i.pack_offset, i.packed_length, parts);
+      Buffer out;
+      out.reserve(i.packed_length);
+      for (const ByteView& p : parts) {
+        out.append(p);
+      }
+      return out;
+    }
+  }
+  const bool metadata = i.pack.starts_with("q");
+  if (metadata) {
+    if (auto cached = metadata_cache_->get_range(i.pack.text, i.pack_offset, i.packed_length)) {
+      return std::move(*cached);
+    }
+  }
+  return storage_->get(i.pack, {i.pack_offset, i.packed_length}, stop);
+}
+
+Result<Buffer> ContentManagerImpl::decode(const ContentInfo& info, ByteView stored) const {
+  std::size_t repaired = 0;
+  TRY_ASSIGN(Buffer plain, crypto_->open(info.id.iv(), stored, &repaired));
+  if (repaired != 0) {
+    log::warning("content", "content {} in pack {}: {} damaged shards were corrected by ECC", info.id.text(),
+                 info.pack.text, repaired);
+  }
+  if (info.compression != 0) {
+    Buffer raw;
+    TRY(compress::decompress(info.compression, plain.view(), raw, info.original_length, kContentSizeMax));
+    plain = std::move(raw);
+  }
+  HashValue h;
+  crypto_->hasher().hash(plain.view(), h);
+  if (h.size != info.id.size || std::memcmp(h.bytes.data(), info.id.hash.data(), h.size) != 0) {
+    return error(Code::corrupt, "content does not match its hash");
+  }
+  return plain;
+}
+
+Result<Buffer> ContentManagerImpl::read(const ContentId& id, std::stop_token stop) {
+  TRY(refresh_if_stale(stop));
+  for (int attempt = 0;; ++attempt) {
+    TRY_ASSIGN(const auto at, locate(id));
+    if (!at) {
+      return error(Code::not_found, "content {} not found", id.text());
+    }
+    auto stored = fetch(*at, stop);
+    if (stored.ok()) {
+      auto plain = decode(at->info, stored->view());
+      if (plain.ok()) {
+        return plain;
+      }
+      return std::move(plain).status().with_frame(
+          fmt::format("invalid checksum or damaged data of content {} in blob {} at offset {} length {}", id.text(),
+                      at->info.pack.text, at->info.pack_offset, at->info.packed_length));
+    }
+    // A concurrent rewrite may have moved the content: look again once.
+    if (stored.code() == Code::not_found && attempt == 0) {
+      TRY(refresh(stop));
+      continue;
+    }
+    return std::move(stored).status().with_frame(
+        fmt::format("error getting content {} from blob {}", id.text(), at->info.pack.text));
+  }
+}
+
+Result<ContentInfo> ContentManagerImpl::info(const ContentId& id, std::stop_token stop) {
+  TRY(refresh_if_stale(stop));
+  TRY_ASSIGN(auto at, locate(id));
+  if (!at) {
+    return error(Code::not_found, "content {} not found", id.text());
+  }
+  return std::move(at->info);
+}
+
+Status ContentManagerImpl::iterate(const IterateOptions& options, const std::function<Status(const ContentInfo&)>& fn,
+                                   std::stop_token stop) {
+  TRY(refresh_if_stale(stop));
+  std::vector<ContentInfo> pending;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const PendingEntry& e : pending_.entries()) {
+      if (e.state == PendingState::ready || e.state == PendingState::marker) {
+        pending.push_back(info_of(index_entry(e)));
+      }
+    }
+  }
+  std::ranges::sort(pending, {}, &ContentInfo::id);
+  const auto emit = [&](const ContentInfo& i) -> Status {
+    if (stop.stop_requested()) {
+      return Status(Code::cancelled, "cancelled");
+    }
+    if (i.deleted && !options.include_deleted) {
+      return {};
+    }
+    if (!options.first.empty() || !options.last.empty()) {
+      const std::string text = i.id.text();
+      if (text < options.first || (!options.last.empty() && text >= options.last)) {
+        return {};
+      }
+    }
+    return fn(i);
+  };
+  std::size_t next = 0;
+  TRY(committed_.for_each([&](const index::Entry& e) -> Status {
+    while (next < pending.size() && pending[next].id < e.id) {
+      TRY(emit(pending[next++]));
+    }
+    if (next < pending.size() && pending[next].id == e.id) {
+      return emit(pending[next++]);
+    }
+    return emit(info_of(e));
+  }));
+  while (next < pending.size()) {
+    TRY(emit(pending[next++]));
+  }
+  return {};
+}
+
+}  // namespace cairn::content
