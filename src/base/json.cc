@@ -138,8 +138,55 @@ void append_json_number(std::string& out, double v) {
   out += float_text(v);
 }
 
-void append_json_string(std::string& out, std::string_view text) {
+namespace {
+
+void append_escaped_ascii(std::string& out, unsigned char c) {
   static constexpr char kHex[] = "0123456789abcdef";
+  static constexpr std::string_view kPlain = "\"\\\n\r\t\b\f";
+  static constexpr std::string_view kEscaped = "\"\\nrtbf";
+  if (const std::size_t at = kPlain.find(static_cast<char>(c)); at != std::string_view::npos) {
+    out.push_back('\\');
+    out.push_back(kEscaped[at]);
+    return;
+  }
+  out += "\\u00";
+  out.push_back(kHex[c >> 4]);
+  out.push_back(kHex[c & 15]);
+}
+
+// Bytes of the UTF-8 sequence at the front of `text`, 0 if there is none. As strict as Go: no overlong forms, no
+// surrogates, nothing above U+10FFFF.
+std::size_t utf8_sequence_size(std::string_view text) {
+  const auto c = static_cast<unsigned char>(text[0]);
+  std::size_t need = 0;
+  std::uint32_t lo = 0x80;
+  std::uint32_t hi = 0xBF;
+  if (c >= 0xC2 && c <= 0xDF) {
+    need = 1;
+  } else if (c >= 0xE0 && c <= 0xEF) {
+    need = 2;
+    lo = c == 0xE0 ? 0xA0 : 0x80;
+    hi = c == 0xED ? 0x9F : 0xBF;
+  } else if (c >= 0xF0 && c <= 0xF4) {
+    need = 3;
+    lo = c == 0xF0 ? 0x90 : 0x80;
+    hi = c == 0xF4 ? 0x8F : 0xBF;
+  }
+  if (need == 0 || need >= text.size()) {
+    return 0;
+  }
+  for (std::size_t k = 1; k <= need; ++k) {
+    const auto b = static_cast<unsigned char>(text[k]);
+    if (k == 1 ? (b < lo || b > hi) : (b < 0x80 || b > 0xBF)) {
+      return 0;
+    }
+  }
+  return need + 1;
+}
+
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
   std::size_t start = 0;
   std::size_t i = 0;
@@ -152,71 +199,24 @@ void append_json_string(std::string& out, std::string_view text) {
     }
     if (c < 0x80) {
       flush(i);
-      switch (c) {
-        case '"':
-          out += "\\\"";
-          break;
-        case '\\':
-          out += "\\\\";
-          break;
-        case '\n':
-          out += "\\n";
-          break;
-        case '\r':
-          out += "\\r";
-          break;
-        case '\t':
-          out += "\\t";
-          break;
-        case '\b':
-          out += "\\b";
-          break;
-        case '\f':
-          out += "\\f";
-          break;
-        default:
-          out += "\\u00";
-          out.push_back(kHex[c >> 4]);
-          out.push_back(kHex[c & 15]);
-      }
+      append_escaped_ascii(out, c);
       start = ++i;
       continue;
     }
-    // One UTF-8 sequence, as strict as Go: no overlong forms, no surrogates, nothing above U+10FFFF.
-    std::size_t need = 0;
-    std::uint32_t lo = 0x80;
-    std::uint32_t hi = 0xBF;
-    if (c >= 0xC2 && c <= 0xDF) {
-      need = 1;
-    } else if (c >= 0xE0 && c <= 0xEF) {
-      need = 2;
-      lo = c == 0xE0 ? 0xA0 : 0x80;
-      hi = c == 0xED ? 0x9F : 0xBF;
-    } else if (c >= 0xF0 && c <= 0xF4) {
-      need = 3;
-      lo = c == 0xF0 ? 0x90 : 0x80;
-      hi = c == 0xF4 ? 0x8F : 0xBF;
-    }
-    bool valid = need != 0 && i + need < text.size();
-    for (std::size_t k = 1; valid && k <= need; ++k) {
-      const auto b = static_cast<unsigned char>(text[i + k]);
-      valid = k == 1 ? (b >= lo && b <= hi) : (b >= 0x80 && b <= 0xBF);
-    }
-    if (!valid) {
+    const std::size_t size = utf8_sequence_size(text.substr(i));
+    if (size == 0) {
       flush(i);
       out += "\\ufffd";
       start = ++i;
       continue;
     }
-    if (need == 2 && c == 0xE2 && static_cast<unsigned char>(text[i + 1]) == 0x80 &&
-        (static_cast<unsigned char>(text[i + 2]) & 0xFE) == 0xA8) {
+    // U+2028 and U+2029 end a line in JavaScript; Go escapes them.
+    if (text.substr(i, size) == "\u2028" || text.substr(i, size) == "\u2029") {
       flush(i);
-      out += static_cast<unsigned char>(text[i + 2]) == 0xA8 ? "\\u2028" : "\\u2029";
-      i += 3;
-      start = i;
-      continue;
+      out += text[i + 2] == '\xA8' ? "\\u2028" : "\\u2029";
+      start = i + size;
     }
-    i += need + 1;
+    i += size;
   }
   flush(text.size());
   out.push_back('"');

@@ -136,9 +136,14 @@ class [[nodiscard]] Result {
 
 namespace status_detail {
 inline Status take(Status&& s) { return std::move(s); }
+inline Status take(const Status& s) { return s; }
 template <class T>
 Status take(Result<T>&& r) {
   return std::move(r).status();
+}
+template <class T>
+Status take(const Result<T>& r) {
+  return r.status();
 }
 inline std::string frame() { return {}; }
 template <class... Args>

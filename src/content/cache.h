@@ -33,12 +33,14 @@ class BlobCache {
   virtual std::optional<Buffer> get(std::string_view key) = 0;
   // Part of an entry; the whole entry has been authenticated once in this process before parts are served.
   virtual std::optional<Buffer> get_range(std::string_view key, std::int64_t offset, std::int64_t length) = 0;
-  virtual void put(std::string_view key, ByteView bytes) = 0;
+  // False when it could not be kept.
+  virtual bool put(std::string_view key, ByteView bytes) = 0;
   virtual void remove(std::string_view key) = 0;
   struct Usage {
     std::int64_t files = 0, bytes = 0;
   };
   virtual Usage usage() = 0;
+  virtual bool enabled() const = 0;
 };
 
 // Writes CACHEDIR.TAG once. Only files of our own layout are ever removed from `directory`.

@@ -123,6 +123,7 @@ class ContentManagerImpl final : public ContentManager {
   std::unique_ptr<index::IndexManager> indexes_;
   index::EpochManager* epochs_ = nullptr;
   std::unique_ptr<BlobCache> index_cache_, metadata_cache_;
+  std::atomic<bool> metadata_cache_works_{true};
   Bytes replica_;  // framed format blob, empty unless packs carry it
 
   CommittedIndex committed_;

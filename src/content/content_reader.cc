@@ -143,11 +143,19 @@ Result<Buffer> ContentManagerImpl::fetch(const Located& at, std::stop_token stop
       return out;
     }
   }
-  const bool metadata = i.pack.starts_with("q");
-  if (metadata) {
+  // Metadata packs are fetched whole once and then read from the cache.
+  if (i.pack.starts_with("q") && metadata_cache_->enabled() && metadata_cache_works_) {
     if (auto cached = metadata_cache_->get_range(i.pack.text, i.pack_offset, i.packed_length)) {
       return std::move(*cached);
     }
+    TRY_ASSIGN(const Buffer pack, storage_->get(i.pack, {}, stop));
+    if (!metadata_cache_->put(i.pack.text, pack.view())) {
+      metadata_cache_works_ = false;  // full or unwritable: from now on only the ranges that are needed
+    }
+    if (std::size_t{i.pack_offset} + i.packed_length <= pack.size()) {
+      return Buffer::copy_of(pack.view().subspan(i.pack_offset, i.packed_length));
+    }
+    return error(Code::corrupt, "blob {} is shorter than its index says", i.pack.text);
   }
   return storage_->get(i.pack, {i.pack_offset, i.packed_length}, stop);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "base/bytes.h"
 
@@ -23,8 +24,15 @@ class Ecc {
   Result<Decoded> decode(ByteView stored) const;
 
  private:
-  int data_shards_ = 0, parity_shards_ = 0;
-  std::size_t shard_size_ = 0;
+  struct Code;  // a systematic Reed–Solomon code with its tables
+  struct Layout;
+  Ecc() = default;
+  Layout layout_for_plain(std::size_t plain_size) const;
+  Layout layout_for_stored(std::size_t stored_size) const;
+
+  std::shared_ptr<const Code> small_;  // 6 + 2, for what is too small to fill the other
+  std::shared_ptr<const Code> main_;
+  std::size_t shard_size_max_ = 0;
 };
 
 }  // namespace cairn::crypto

@@ -29,7 +29,10 @@ struct Manifest {
 // Thread-safe. Loads all manifests on first use and again when the contents' revision changes.
 class ManifestManager {
  public:
-  static std::unique_ptr<ManifestManager> create(content::ContentManager& contents, const Clock& clock);
+  struct Options {
+    bool ignore_malformed_contents = false;  // KOPIA_IGNORE_MALFORMED_MANIFEST_CONTENTS
+  };
+  static std::unique_ptr<ManifestManager> create(content::ContentManager& contents, const Clock& clock, Options options);
   virtual ~ManifestManager() = default;
   // Buffered until flush(). `labels` must hold a non-empty "type". Returns the new id.
   virtual Result<std::string> put(const Labels& labels, const Json& payload, std::stop_token stop) = 0;

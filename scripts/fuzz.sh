@@ -1,0 +1,25 @@
+#!/bin/bash
+# Runs every fuzz target of build/fuzz for the given number of seconds on its corpus (fuzz/corpus/<target>).
+#   scripts/fuzz.sh SECONDS
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-30}
+found=0
+for program in build/fuzz/fuzz/*_fuzz; do
+  [ -x "$program" ] || continue
+  found=1
+  name=$(basename "$program")
+  corpus=build/fuzz/corpus/$name
+  mkdir -p "$corpus"
+  seeds=()
+  if [ -d "fuzz/corpus/$name" ]; then
+    seeds=("fuzz/corpus/$name")
+  fi
+  echo "== $name, $seconds s"
+  "$program" -max_total_time="$seconds" -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 \
+    -artifact_prefix="build/fuzz/$name-" "$corpus" "${seeds[@]}"
+done
+if [ $found -eq 0 ]; then
+  echo "fuzz.sh: no fuzz target was built" >&2
+  exit 1
+fi
