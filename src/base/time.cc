@@ -84,7 +84,7 @@ CivilTime civil_utc(Timestamp t) {
     return c;
   }
   const std::int64_t s = t.unix_seconds();
-  fill_civil(s, t.ns - s * kNs, c);
+  fill_civil(s, t.sub_second_ns(), c);
   return c;
 }
 
@@ -97,7 +97,7 @@ CivilTime civil_local(Timestamp t) {
   std::tm tm{};
   localtime_r(&tt, &tm);
   CivilTime c;
-  fill_civil(s + tm.tm_gmtoff, t.ns - s * kNs, c);
+  fill_civil(s + tm.tm_gmtoff, t.sub_second_ns(), c);
   c.offset_seconds = static_cast<int>(tm.tm_gmtoff);
   c.abbreviation = tm.tm_zone != nullptr ? tm.tm_zone : "";
   if (!c.abbreviation.empty() && (c.abbreviation[0] == '+' || c.abbreviation[0] == '-')) {

@@ -33,7 +33,9 @@ struct Timestamp {
   constexpr bool is_zero() const { return ns == std::numeric_limits<std::int64_t>::min(); }
   static constexpr Timestamp from_seconds(std::int64_t s) { return {s * 1'000'000'000}; }
   // Floor to seconds.
-  std::int64_t unix_seconds() const { return ns >= 0 ? ns / 1'000'000'000 : -((-ns + 999'999'999) / 1'000'000'000); }
+  std::int64_t unix_seconds() const { return ns / 1'000'000'000 - (ns % 1'000'000'000 < 0 ? 1 : 0); }
+  // 0 … 999999999: what unix_seconds() leaves.
+  std::int64_t sub_second_ns() const { return ns % 1'000'000'000 + (ns % 1'000'000'000 < 0 ? 1'000'000'000 : 0); }
   auto operator<=>(const Timestamp&) const = default;
   friend Timestamp operator+(Timestamp t, Duration d) { return {t.ns + d.ns}; }
   friend Timestamp operator-(Timestamp t, Duration d) { return {t.ns - d.ns}; }

@@ -1,9 +1,12 @@
 // `kopia.repository` and `kopia.blobcfg`: parameters and keys of a repository. docs/format/repository.md (kopia-format §3)
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -14,6 +17,12 @@ namespace cairn::format {
 
 inline constexpr const char* kFormatBlobId = "kopia.repository";
 inline constexpr const char* kBlobConfigBlobId = "kopia.blobcfg";
+inline constexpr std::string_view kDefaultSplitter = "DYNAMIC-4M-BUZHASH";
+inline constexpr int kVersionMin = 1, kVersionMax = 3;
+inline constexpr std::int64_t kDefaultPackSize = 20 << 20;  // bytes
+inline constexpr std::int64_t kPackSizeMin = 10 << 20, kPackSizeMax = 120 << 20;
+// How long a read of the format may be trusted, whatever the options say: the upgrade lock relies on it.
+inline constexpr Duration kCacheDurationMax = minutes(15);
 
 struct EpochParameters {
   bool enabled = false;
@@ -29,24 +38,29 @@ struct EpochParameters {
   Status validate() const;
   Json to_json() const;  // PascalCase keys, all present
   static EpochParameters from_json(const Json& json);
+  bool operator==(const EpochParameters&) const = default;
 };
 
 struct UpgradeLock {
   std::string owner_id;
-  Timestamp creation_time;
+  Timestamp creation_time = Timestamp::zero();
   Duration advance_notice{}, io_drain_timeout{}, status_poll_interval{}, max_permitted_clock_drift{};
   std::string message;
 
   Timestamp upgrade_time() const;
   bool locked(Timestamp now) const;
   bool writers_drained(Timestamp now) const { return now >= upgrade_time(); }
+  bool operator==(const UpgradeLock&) const = default;
 };
 
 struct RequiredFeature {
   std::string feature;
   bool warn = false;
   std::string message, url, upgrade_to_version;
+  bool operator==(const RequiredFeature&) const = default;
 };
+// Does this program understand the feature?
+bool is_known_feature(std::string_view feature);
 
 // Inner JSON {"format": …}. Unknown keys are kept in `raw` and survive a rewrite.
 struct Parameters {
@@ -61,16 +75,23 @@ struct Parameters {
   std::string splitter;
   std::optional<UpgradeLock> upgrade_lock;
   std::vector<RequiredFeature> required_features;
-  Json raw;
+  Json raw;  // the document as read, without the two secrets
 
   Parameters clone() const;
+  bool ecc_enabled() const { return !ecc.empty() && ecc_overhead_percent > 0; }
+  // What Kopia lists as "contentFormat": everything but the secrets, the splitter, the lock and the features.
+  Json content_format_json() const;
+  // What may be stored: versions, sizes, epochs, algorithms, ECC against index version 1. Errors: invalid_argument.
+  Status validate() const;
 };
 
 struct BlobConfig {
   std::string retention_mode;
   Duration retention_period{};
   bool enabled() const { return !retention_mode.empty() && retention_period.ns > 0; }
+  // Both or neither; a known mode; at least 24 h. Errors: invalid_argument.
   Status validate() const;
+  bool operator==(const BlobConfig&) const = default;
 };
 
 // Outer JSON.
@@ -83,6 +104,7 @@ struct FormatBlob {
 
   // Errors: corrupt.
   static Result<FormatBlob> parse(ByteView bytes);
+  // Kopia's layout; keys of `raw` that are not ours stay.
   std::string serialize() const;
 };
 
@@ -96,11 +118,16 @@ struct CreateOptions {
   Bytes unique_id, secret, master_key;
 };
 
-// Opens with the password-derived key.
+// What the options ask for, with fresh keys where none are given. Errors: invalid_argument, unsupported (algorithm).
+Result<Parameters> new_parameters(const CreateOptions& options);
+
+// The key the password gives; seals both blobs. Errors: unsupported (algorithm).
 Result<SecretBytes> derive_format_key(const FormatBlob& blob, std::string_view password);
 // Errors: unauthenticated "invalid repository password"; unsupported (version, required feature); corrupt.
+// Unknown features with a warning only are logged.
 Result<Parameters> open_parameters(const FormatBlob& blob, ByteView format_key);
 Result<Bytes> seal_parameters(const Parameters& p, ByteView format_key, ByteView unique_id);
+// Errors: corrupt "unable to decrypt repository blobcfg blob".
 Result<BlobConfig> open_blob_config(ByteView stored, ByteView format_key, ByteView unique_id);
 Result<Bytes> seal_blob_config(const BlobConfig& c, ByteView format_key, ByteView unique_id);
 
@@ -134,8 +161,11 @@ class FormatManager {
   // Exact bytes of kopia.repository as read (replica in packs when password change is disabled).
   virtual Bytes format_blob_bytes() const = 0;
   virtual ByteView format_key() const = 0;
-  // Read-modify-write without cache. `change` edits the freshly read values.
+  // Read-modify-write without cache. `change` edits the freshly read values; what is fixed for the life of a repository
+  // must stay. There is no compare-and-swap in the format: the last writer wins, so this stays rare and operator-driven.
+  // Errors: those of `change`; invalid_argument (validation, immutable field); the storage's.
   virtual Status update(const std::function<Status(Parameters&, BlobConfig&)>& change, std::stop_token stop) = 0;
+  // Keys and data stay. Errors: failed_precondition when the repository was created without support for it.
   virtual Status change_password(std::string_view new_password, std::stop_token stop) = 0;
   // 16 bytes, authenticates local cache entries.
   virtual SecretBytes cache_key() const = 0;
@@ -143,9 +173,17 @@ class FormatManager {
   virtual SecretBytes maintenance_key() const = 0;
 };
 
-// Replica framing in packs (§3.7).
+// Replica framing in packs (§3.7). The format blob must be below 65 000 bytes.
 Buffer frame_replica(ByteView format_blob);
 // From the head or tail (≤ 64 KiB) of a pack. Errors: not_found.
 Result<Bytes> recover_replica(ByteView head, ByteView tail);
+// Looks through the blobs of these prefixes, in the storage's order, for the first replica. `progress` (may be null)
+// hears each blob looked at. Errors: not_found "could not find a replica of a format blob"; the listing's.
+struct FoundReplica {
+  Bytes format_blob;
+  BlobId found_in;
+};
+Result<FoundReplica> find_replica(blob::Storage& storage, const std::vector<std::string>& prefixes,
+                                  const std::function<void(const BlobId&)>& progress, std::stop_token stop);
 
 }  // namespace cairn::format

@@ -14,36 +14,42 @@
 
 namespace cairn::snapshot {
 
-// One compiled pattern. Immutable.
+// One compiled pattern, case-sensitive. Immutable.
 class WildcardMatcher {
  public:
   // `base_directory`: "" for the root, else "/a/b" (a trailing '/' is dropped). Errors: invalid_argument.
-  static Result<WildcardMatcher> compile(std::string_view pattern, std::string_view base_directory = {},
-                                         bool case_insensitive = false);
+  static Result<WildcardMatcher> compile(std::string_view pattern, std::string_view base_directory = {});
   // `path`: "/" + path relative to the snapshot's root. A negated pattern returns the inverted result.
   bool match(std::string_view path, bool is_directory) const;
+  // The same on decoded text, for callers that try many patterns on one path.
+  bool match(std::u32string_view path, bool is_directory) const;
   bool negated() const { return negated_; }
   const std::string& pattern() const { return pattern_; }
 
-  struct Token {
-    enum class Kind : std::uint8_t { literal, any_char, separator, star, double_star, set } kind = Kind::literal;
-    char32_t ch = 0;
-    bool negated_set = false;
+  struct CharSet {
     struct Range {
       char32_t low, high;
     };
+    bool negated = false;
     std::vector<Range> ranges;
-    std::vector<std::uint8_t> classes;
+    std::uint16_t classes = 0;  // bits by PatternCompiler's numbering
+    bool contains(char32_t c) const;
+  };
+  enum class TokenKind : std::uint8_t { literal, any_char, star, double_star, set };
+  struct Token {
+    TokenKind kind;
+    char32_t value;  // the character ('/' for separators), or the index of the set or star
   };
 
  private:
   friend class PatternCompiler;
+  friend class PatternMatch;
   std::string pattern_;
   std::vector<Token> tokens_;
+  std::vector<CharSet> sets_;
+  std::uint32_t stars_ = 0;
   bool negated_ = false;
   bool directory_only_ = false;
-  bool no_effect_ = false;
-  bool case_insensitive_ = false;
 };
 
 // Errors: invalid_argument, naming the pattern.
@@ -79,10 +85,13 @@ class IgnoreContext {
   Inclusion check(const IgnoreEntry& entry) const;
   // By rules only.
   bool ignored(std::string_view path, bool is_directory) const;
+  bool has_rules() const { return rule_count_ > 0; }
   const std::vector<std::string>& dot_ignore_files() const { return dot_ignore_files_; }
 
  private:
+  bool ignored(std::u32string_view path, bool is_directory) const;
   std::shared_ptr<const IgnoreContext> parent_;
+  std::size_t rule_count_ = 0;  // with the parents'
   std::vector<WildcardMatcher> matchers_;
   std::vector<std::string> dot_ignore_files_;
   std::int64_t max_file_size_ = 0;

@@ -23,6 +23,9 @@ struct SourceInfo {
                                   const std::string& default_user, const std::string& working_directory);
   auto operator<=>(const SourceInfo&) const = default;
 };
+// {"host":…,"userName":…,"path":…}. Errors: corrupt.
+Json source_to_json(const SourceInfo& source);
+Result<SourceInfo> source_from_json(const Json& json);
 // Lexically cleaned absolute path (Go's filepath.Clean after joining).
 std::string clean_path(std::string_view path, const std::string& working_directory);
 
@@ -42,6 +45,9 @@ struct Summary {
   bool operator==(const Summary&) const = default;
 };
 
+void append_summary_json(std::string& out, const Summary& summary);
+EntryType entry_type_of(std::string_view text);
+
 // `mode`: permission bits with setuid, setgid and sticky at their POSIX places (07777); the stored text has them at Go's
 // places.
 struct DirEntry {
@@ -60,6 +66,9 @@ struct DirEntry {
   static Result<DirEntry> from_json(const Json& json);
   bool operator==(const DirEntry&) const = default;
 };
+
+// "f", "d", "s", the stored text of an unknown type, "" for none.
+std::string_view entry_type_text(const DirEntry& entry);
 
 struct Stats {
   std::int64_t total_size = 0, excluded_total_size = 0;

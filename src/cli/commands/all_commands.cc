@@ -1,0 +1,41 @@
+#include "cli/commands/commands.h"
+
+namespace cairn::cli {
+namespace {
+
+void add_groups(CommandTable& table) {
+  table.add({.path = "blob", .help = "Commands on blobs of the storage", .hidden = true});
+  table.add({.path = "cache", .help = "Commands on the local cache", .hidden = true});
+  table.add({.path = "content", .help = "Commands on contents of the repository", .aliases = {"contents"}, .hidden = true});
+  table.add({.path = "index", .help = "Commands on content indexes", .hidden = true});
+  table.add({.path = "manifest", .help = "Commands on manifests", .hidden = true});
+  table.add({.path = "policy", .help = "Commands on policies", .aliases = {"policies"}});
+  table.add({.path = "repository", .help = "Commands on the repository and the connection to it", .aliases = {"repo"}});
+  table.add({.path = "snapshot", .help = "Commands on snapshots", .aliases = {"snap"}});
+}
+
+CommandTable build() {
+  CommandTable table;
+  add_global_flags(table);
+  add_groups(table);
+  for (const auto add : {
+           add_blob_list, add_cache, add_content_list, add_index_list, add_list, add_manifest_list,
+           add_policy_delete, add_policy_list, add_policy_set, add_policy_show,
+           add_repository_connect, add_repository_create, add_repository_disconnect, add_repository_set_client,
+           add_repository_status, add_restore, add_show,
+           add_snapshot_create, add_snapshot_delete, add_snapshot_expire, add_snapshot_list, add_snapshot_verify,
+           add_later_commands,
+       }) {
+    add(table);
+  }
+  return table;
+}
+
+}  // namespace
+
+const CommandTable& command_table() {
+  static const CommandTable table = build();
+  return table;
+}
+
+}  // namespace cairn::cli

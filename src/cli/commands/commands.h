@@ -1,0 +1,34 @@
+// One function a command file: adds its rows to the table. all_commands.cc calls them in order.
+#pragma once
+
+#include "cli/command_table.h"
+
+namespace cairn::cli {
+
+void add_global_flags(CommandTable& table);
+
+void add_blob_list(CommandTable& table);
+void add_cache(CommandTable& table);
+void add_content_list(CommandTable& table);
+void add_index_list(CommandTable& table);
+void add_list(CommandTable& table);
+void add_manifest_list(CommandTable& table);
+void add_policy_delete(CommandTable& table);
+void add_policy_list(CommandTable& table);
+void add_policy_set(CommandTable& table);
+void add_policy_show(CommandTable& table);
+void add_repository_connect(CommandTable& table);
+void add_repository_create(CommandTable& table);
+void add_repository_disconnect(CommandTable& table);
+void add_repository_set_client(CommandTable& table);
+void add_repository_status(CommandTable& table);
+void add_restore(CommandTable& table);
+void add_show(CommandTable& table);
+void add_snapshot_create(CommandTable& table);
+void add_snapshot_delete(CommandTable& table);
+void add_snapshot_expire(CommandTable& table);
+void add_snapshot_list(CommandTable& table);
+void add_snapshot_verify(CommandTable& table);
+void add_later_commands(CommandTable& table);
+
+}  // namespace cairn::cli
