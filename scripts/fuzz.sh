@@ -24,7 +24,7 @@ for program in build/fuzz/fuzz/*_fuzz; do
   fi
   echo "== $name, $seconds s"
   "$program" -max_total_time="$seconds" -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 \
-    -artifact_prefix="build/fuzz/$name-" "$corpus" "${seeds[@]}"
+    -artifact_prefix="build/fuzz/$name-" "$corpus" "${seeds[@]}" 2>&1 | sed "/# Uses: /d; /Recommended dictionary/d"
 done
 if [ $found -eq 0 ]; then
   echo "fuzz.sh: no fuzz target was built" >&2
