@@ -106,6 +106,7 @@ Status errno_status(int err, std::string_view what) {
       break;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EMFILE:
     case ENFILE:
     case ENOMEM:

@@ -13,8 +13,8 @@
 namespace cairn::content {
 namespace {
 
-using cairn::testing::FakeClock;
-using cairn::testing::TestRepository;
+using cairn::test::FakeClock;
+using cairn::test::TestRepository;
 
 Buffer text(std::string_view s) { return Buffer::copy_of(s); }
 

@@ -79,13 +79,15 @@ Status BlobConfig::validate() const {
     return {};
   }
   if (retention_mode.empty() || retention_period.ns == 0) {
-    return error(Code::invalid_argument, "both retention mode and period must be provided");
+    return error(Code::invalid_argument,
+                 "both retention mode and period must be provided when setting blob retention properties");
   }
   if (retention_mode != "GOVERNANCE" && retention_mode != "COMPLIANCE") {
     return error(Code::invalid_argument, "invalid retention mode \"{}\"", retention_mode);
   }
   if (retention_period < hours(24)) {
-    return error(Code::invalid_argument, "invalid retention period, the minimum required is 1-day and there is no maximum limit");
+    return error(Code::invalid_argument,
+                 "invalid retention-period, the minimum required is 1-day and there is no maximum limit");
   }
   return {};
 }

@@ -335,8 +335,8 @@ Status Manager::update(const std::function<Status(Parameters&, BlobConfig&)>& ch
   if (p.index_version < was.index_version) {
     return error(Code::invalid_argument, "index version can only be increased");
   }
-  TRY(p.validate());
-  TRY(config.validate());
+  TRY(p.validate(), "invalid parameters");
+  TRY(config.validate(), "invalid blob-config options");
   return store(old, p, config, format_key(), false, stop);
 }
 
@@ -344,7 +344,8 @@ Status Manager::change_password(std::string_view new_password, std::stop_token s
   TRY_ASSIGN(const auto pass, turnstile_.enter(stop));
   TRY_ASSIGN(const Loaded old, load(false, stop));
   if (!old.parameters->enable_password_change) {
-    return error(Code::failed_precondition, "password changes are not supported for repositories created using Kopia v0.8 or older");
+    return error(Code::failed_precondition,
+                 "password changes are not supported for repositories created using Kopia v0.8 or older");
   }
   TRY_ASSIGN(SecretBytes key, derive_format_key(old.blob, new_password));
   if (Status s = store(old, *old.parameters, old.config, key.view(), true, stop); !s.ok()) {
@@ -352,7 +353,7 @@ Status Manager::change_password(std::string_view new_password, std::stop_token s
     const auto now = storage_->get(BlobId(kFormatBlobId), {0, -1}, stop);
     if (now.ok() && now->text() == as_text(old.blob.raw)) {
       TRY_ASSIGN(const Bytes sealed, seal_blob_config(old.config, format_key(), unique_id_));
-      TRY(put_blob(kBlobConfigBlobId, sealed, old.config, stop), "unable to restore blobcfg after a failed password change");
+      TRY(put_blob(kBlobConfigBlobId, sealed, old.config, stop), "restoring blobcfg after a failed password change");
     }
     return s;
   }

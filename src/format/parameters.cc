@@ -353,7 +353,7 @@ Status Parameters::validate() const {
     return error(Code::invalid_argument, "unsupported format version {}", version);
   }
   if (index_version < 1 || index_version > kIndexVersionMax) {
-    return error(Code::invalid_argument, "unsupported index version {}", index_version);
+    return error(Code::invalid_argument, "invalid index version, supported versions are 1 & 2");
   }
   if (max_pack_size < kPackSizeMin) {
     return error(Code::invalid_argument, "max pack size too small, must be >= {}", bytes_text(kPackSizeMin));

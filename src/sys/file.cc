@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <vector>
@@ -295,6 +296,9 @@ Status make_directories(const std::string& path, mode_t mode) {
   if (is_directory(path)) {
     return {};
   }
+  if (err == EEXIST) {
+    return error(Code::already_exists, "mkdir {}: not a directory", path);
+  }
   if (err != ENOENT) {
     return path_error(err, "mkdir", path);
   }
@@ -352,6 +356,10 @@ Status remove_children(int dirfd, const std::string& path) {
 
 }  // namespace
 
+Status make_directory(const std::string& path, mode_t mode) {
+  return ::mkdir(path.c_str(), mode) == 0 ? Status() : path_error(errno, "mkdir", path);
+}
+
 Status remove_tree(const std::string& path) {
   auto fd = open_directory_at(AT_FDCWD, path.c_str());
   if (!fd.ok()) {
@@ -377,6 +385,23 @@ Status rename_file(const std::string& from, const std::string& to) {
     return errno_status(errno, fmt::format("rename {} {}", from, to));
   }
   return {};
+}
+
+Status rename_file_if_absent(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+    return {};
+  }
+  if (errno == EEXIST) {
+    return path_error(errno, "rename", to);
+  }
+  // File systems without the flag: a hard link refuses to replace as well.
+  if (::link(from.c_str(), to.c_str()) == 0) {
+    return remove_file(from);
+  }
+  if (errno == EEXIST || file_exists(to)) {
+    return path_error(EEXIST, "rename", to);
+  }
+  return rename_file(from, to);
 }
 
 Status fsync_fd(int fd, std::string_view what) {

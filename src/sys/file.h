@@ -89,11 +89,15 @@ Status writev_all(int fd, GatherView parts);
 Status write_file_atomic(const std::string& path, ByteView bytes, mode_t mode);
 // mkdir -p. Existing directories are left alone; a file in the way is already_exists.
 Status make_directories(const std::string& path, mode_t mode);
+// One directory. Errors: already_exists, not_found (no parent).
+Status make_directory(const std::string& path, mode_t mode);
 // rm -r; does not follow links; a missing tree is success. The first error is returned after all else was tried.
 Status remove_tree(const std::string& path);
 // A missing file is success.
 Status remove_file(const std::string& path);
 Status rename_file(const std::string& from, const std::string& to);
+// already_exists instead of replacing (also between processes, where the file system has a way to do it).
+Status rename_file_if_absent(const std::string& from, const std::string& to);
 Status fsync_fd(int fd, std::string_view what);
 // File systems that cannot sync a directory (EINVAL) count as success.
 Status fsync_directory(const std::string& path);

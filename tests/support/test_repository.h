@@ -8,7 +8,7 @@
 #include "content/content_manager.h"
 #include "format/repository_format.h"
 
-namespace cairn::testing {
+namespace cairn::test {
 
 class FakeClock : public Clock {
  public:
@@ -62,4 +62,4 @@ class TestRepository {
   Status status_;
 };
 
-}  // namespace cairn::testing
+}  // namespace cairn::test

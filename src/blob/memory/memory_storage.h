@@ -1,4 +1,5 @@
-// Storage in memory: tests, simulation. Timestamps come from the given clock.
+// Storage in memory: tests, simulation. Timestamps come from the given clock. Retention options are accepted and have no
+// effect.
 #pragma once
 
 #include "blob/storage.h"
