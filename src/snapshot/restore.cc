@@ -14,7 +14,7 @@ constexpr std::int64_t kBatchBytesMax = 1 << 20;
 constexpr std::int64_t kBudgetedFrom = 64 * 1024;  // smaller files are not worth the lock
 constexpr std::size_t kLinkTargetMax = 64 * 1024;
 
-bool is_chunked(const object::ObjectId& id) { return id.indirection != 0 || id.compressed; }
+bool is_chunked(const object::ObjectId& id) { return id.indirection != 0; }
 
 }  // namespace
 
