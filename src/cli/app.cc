@@ -157,9 +157,10 @@ Status run_dangerous_check(const ParsedCommand& command) {
     return {};
   }
   return error(Code::failed_precondition,
-               "\nThis command could be dangerous or lead to repository corruption when used improperly.\n\n"
-               "Running this command is not needed for using the program. Instead, most users should rely on periodic "
-               "repository maintenance.\nTo run this command despite the warning, set --dangerous-commands=enabled\n");
+               "\nThis command is dangerous, it can corrupt the repository and result in data loss.\n\n"
+               "Running this command is not needed for using Kopia. Instead, rely on periodic repository maintenance. See "
+               "https://kopia.io/docs/advanced/maintenance/ for more information.\n"
+               "To run this command despite the warning, set --dangerous-commands=enabled\n");
 }
 
 Status run_command(Context& context, const ParsedCommand& command) {

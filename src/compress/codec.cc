@@ -90,7 +90,8 @@ Status read_stream(HeaderId id, ByteView in, Buffer& out, OutputLimits limits) {
 std::span<const Algorithm> algorithms() { return kAlgorithms; }
 
 const Algorithm* find_by_name(std::string_view name) {
-  const auto* a = std::find_if(kAlgorithms.begin(), kAlgorithms.end(), [&](const Algorithm& x) { return x.name == name; });
+  const auto* a =
+      std::find_if(kAlgorithms.begin(), kAlgorithms.end(), [&](const Algorithm& x) { return x.name == name; });
   return a == kAlgorithms.end() ? nullptr : a;
 }
 

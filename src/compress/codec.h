@@ -25,8 +25,8 @@ std::span<const Algorithm> algorithms();
 const Algorithm* find_by_name(std::string_view name);  // null: unknown
 const Algorithm* find_by_id(HeaderId id);
 
-// Appends header id and stream to `out`. Contexts are kept per thread. Deflate-family codecs first test whether the data
-// compresses at all. Errors: unsupported (unknown or read-only id), internal.
+// Appends header id and stream to `out`. Contexts are kept per thread. Deflate-family codecs first test whether the
+// data compresses at all. Errors: unsupported (unknown or read-only id), internal.
 Status compress(HeaderId id, ByteView data, Buffer& out);
 
 // `stored` includes the 4 header bytes, which must equal `id`. Appends to `out`; `size_hint` (0 = unknown) reserves.

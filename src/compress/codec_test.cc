@@ -37,17 +37,20 @@ Buffer compressed(HeaderId id, ByteView data) {
 struct Golden {
   std::string_view name, stored;
 };
-constexpr Golden kShort[] = {  // "kopia" × 20
+constexpr Golden kShort[] = {
+    // "kopia" × 20
     {"zstd", "0000110028b52ffd0400650000286b6f70696101540503298ccccee841"},
     {"zstd-fastest", "0000110128b52ffd0400650000286b6f70696101540503298ccccee841"},
     {"s2-default", "00001200ff06000053327354774f00100000ace32a4664106b6f706961110515004f"},
     {"gzip", "000010001f8b08000000000000ffcace2fc84ca43101080000ffff4c6dd69c64000000"},
-    {"gzip-best-speed", "000010011f8b08000000000004ff04c02111000000c2c0ac480eb1f557fcb01936c366d80c9b61336c86cdb019"
+    {"gzip-best-speed",
+     "000010011f8b08000000000004ff04c02111000000c2c0ac480eb1f557fcb01936c366d80c9b61336c86cdb019"
      "36c366d80c9b61336c86cdb01936c366d83c0000ffff4c6dd69c64000000"},
     {"pgzip-best-compression", "000013021f8b080000096e8802ffcace2fc84ca43101000000ffff03004c6dd69c64000000"},
     {"deflate-best-compression", "00001502cace2fc84ca431011800"},
 };
-constexpr Golden kLong[] = {  // "kopia " × 20000
+constexpr Golden kLong[] = {
+    // "kopia " × 20000
     {"zstd", "0000110028b52ffda4c0d401007d0000306b6f706961200154060334b7d409fbe7b74d"},
     {"zstd-fastest", "0000110128b52ffd04607c0000306b6f706961200154060333f7ff04550000000154000f33bdd4ff7ffbe7b74d"},
     {"s2-default", "00001200ff06000053327354774f00150000497fcaddc0a907146b6f7069612011061d00aed400"},
@@ -266,7 +269,8 @@ TEST(S2, StoredChunksPaddingAndBothIdentifiers) {
   EXPECT_EQ(s2_text(s2_stream(stored)), "123456789");
   EXPECT_EQ(s2_text(s2_stream(stored, true)), "123456789");
   EXPECT_EQ(s2_text(s2_stream("fe030000aabbcc80010000ff" + stored)), "123456789");
-  EXPECT_EQ(s2_text(s2_stream(std::string("ff060000533273547750") + stored)), "s2-default: invalid S2 data: no stream identifier");
+  EXPECT_EQ(s2_text(s2_stream(std::string("ff060000533273547750") + stored)),
+            "s2-default: invalid S2 data: no stream identifier");
   EXPECT_EQ(s2_text(s2_stream("ff06000053327354774f" + stored)), "123456789");
   EXPECT_EQ(s2_text(s2_stream("02010000ff" + stored)), "s2-default: invalid S2 data: unknown chunk type");
   EXPECT_EQ(s2_text(s2_stream("01030000aabbcc")), "s2-default: invalid S2 data: chunk too short");
@@ -310,16 +314,24 @@ TEST(S2, EveryKindOfTag) {
     std::string expected;
   };
   const Case cases[] = {
-      {"0308616263", "abc"},                                    // literal, length in the tag
-      {"03f002616263", "abc"},                                  // literal, one length byte
-      {"03f40200616263", "abc"},                                // two
-      {"03f8020000616263", "abc"},                              // three
-      {"03fc02000000616263", "abc"},                            // four
-      {"07086162630103", "abcabca"},                            // short copy, overlapping
-      {"0708616263" "0e0300", "abcabca"},                       // two-byte offset
-      {"0708616263" "0f03000000", "abcabca"},                   // four-byte offset
-      {"0b086162630103" "0100", "abcabcabcab"},                 // repeat of length 4
-      {"0f086162630103" "1100", "abcabcabcabcabc"},             // repeat of length 8
+      {"0308616263", "abc"},          // literal, length in the tag
+      {"03f002616263", "abc"},        // literal, one length byte
+      {"03f40200616263", "abc"},      // two
+      {"03f8020000616263", "abc"},    // three
+      {"03fc02000000616263", "abc"},  // four
+      {"07086162630103", "abcabca"},  // short copy, overlapping
+      {"0708616263"
+       "0e0300",
+       "abcabca"},  // two-byte offset
+      {"0708616263"
+       "0f03000000",
+       "abcabca"},  // four-byte offset
+      {"0b086162630103"
+       "0100",
+       "abcabcabcab"},  // repeat of length 4
+      {"0f086162630103"
+       "1100",
+       "abcabcabcabcabc"},  // repeat of length 8
   };
   for (const Case& c : cases) {
     EXPECT_EQ(s2_text(s2_block(c.block, as_bytes(c.expected))), c.expected) << c.block;
@@ -329,7 +341,8 @@ TEST(S2, EveryKindOfTag) {
     std::string_view code;
     std::size_t size;
   };
-  for (const Long& l : {Long{"15008d", 0x8d + 8}, Long{"19000102", 0x0201 + 260}, Long{"1d00010203", 0x030201 + 65540}}) {
+  for (const Long& l :
+       {Long{"15008d", 0x8d + 8}, Long{"19000102", 0x0201 + 260}, Long{"1d00010203", 0x030201 + 65540}}) {
     const std::size_t total = 1 + 1 + l.size;
     Buffer length;
     append_uvarint(length, total);
@@ -341,22 +354,27 @@ TEST(S2, EveryKindOfTag) {
 
 TEST(S2, BadBlocks) {
   for (const std::string_view block : {
-           "",                      // no length
-           "03",                    // nothing follows
-           "030861",                // literal cut off
-           "0208616263",            // literal longer than announced
-           "0408616263",            // shorter than announced
-           "070100",                // repeat without a last offset
-           "07086162630104",        // offset before the begin
-           "07086162630e0000",      // offset zero in the long form
-           "0408616263" "0103",     // copy beyond the end
-           "0708616263" "01",       // offset missing
-           "0708616263" "0e03",     // half an offset
-           "0708616263" "0f030000", // three quarters
-           "07086162631d00ffff",    // repeat length cut off
-           "03fcffffffff616263",    // literal of 4 GiB
-           "ffffffff0f00",          // 4 GiB announced
-           "81808002" "0061",       // more than 4 MiB announced
+           "",                  // no length
+           "03",                // nothing follows
+           "030861",            // literal cut off
+           "0208616263",        // literal longer than announced
+           "0408616263",        // shorter than announced
+           "070100",            // repeat without a last offset
+           "07086162630104",    // offset before the begin
+           "07086162630e0000",  // offset zero in the long form
+           "0408616263"
+           "0103",  // copy beyond the end
+           "0708616263"
+           "01",  // offset missing
+           "0708616263"
+           "0e03",  // half an offset
+           "0708616263"
+           "0f030000",            // three quarters
+           "07086162631d00ffff",  // repeat length cut off
+           "03fcffffffff616263",  // literal of 4 GiB
+           "ffffffff0f00",        // 4 GiB announced
+           "81808002"
+           "0061",  // more than 4 MiB announced
        }) {
     EXPECT_NE(s2_text(s2_block(block, as_bytes("abc"))).find("s2-default: "), std::string::npos) << block;
   }

@@ -9,8 +9,8 @@
 namespace cairn::compress {
 namespace {
 
-constexpr std::size_t kStep = std::size_t{1} << 30;   // ISA-L counts in 32 bits
-constexpr std::size_t kRatioMax = 1032;               // of deflate: 258 bytes from 2 bits
+constexpr std::size_t kStep = std::size_t{1} << 30;  // ISA-L counts in 32 bits
+constexpr std::size_t kRatioMax = 1032;              // of deflate: 258 bytes from 2 bits
 constexpr int kBestLevel = 9;
 
 struct FastCompressor {
@@ -59,7 +59,8 @@ struct FreeCompressor {
 };
 
 Status write_best(Container container, ByteView data, Buffer& out) {
-  thread_local const std::unique_ptr<libdeflate_compressor, FreeCompressor> owner(libdeflate_alloc_compressor(kBestLevel));
+  thread_local const std::unique_ptr<libdeflate_compressor, FreeCompressor> owner(
+      libdeflate_alloc_compressor(kBestLevel));
   libdeflate_compressor* c = owner.get();
   if (c == nullptr) {
     return error(Code::internal, "no memory for a compressor");
@@ -127,7 +128,8 @@ Status deflate_read(Container container, ByteView in, Buffer& out, OutputLimits 
   }
   const bool gzip = container == Container::gzip;
   const std::size_t begin = out.size();
-  // libdeflate wants the whole room at once and starts anew if it was too small. A gzip member tells its size at its end.
+  // libdeflate wants the whole room at once and starts anew if it was too small. A gzip member tells its size at its
+  // end.
   std::size_t guess = limits.size_hint;
   if (guess == 0 && gzip && in.size() >= 18) {
     guess = std::min<std::size_t>(load_le32(in.data() + in.size() - 4), in.size() * 64);
@@ -143,8 +145,9 @@ Status deflate_read(Container container, ByteView in, Buffer& out, OutputLimits 
     do {
       room = std::min(room, room_max);
       out.resize(start + room);
-      result = gzip ? libdeflate_gzip_decompress_ex(d, in.data(), in.size(), out.data() + start, room, &taken, &written)
-                    : libdeflate_deflate_decompress_ex(d, in.data(), in.size(), out.data() + start, room, &taken, &written);
+      result =
+          gzip ? libdeflate_gzip_decompress_ex(d, in.data(), in.size(), out.data() + start, room, &taken, &written)
+               : libdeflate_deflate_decompress_ex(d, in.data(), in.size(), out.data() + start, room, &taken, &written);
       if (result != LIBDEFLATE_INSUFFICIENT_SPACE || room == room_max) {
         break;
       }

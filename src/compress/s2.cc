@@ -17,8 +17,7 @@ constexpr std::size_t kWriteBlockSize = std::size_t{1} << 20;
 constexpr std::size_t kReadBlockSizeMax = std::size_t{4} << 20;
 
 std::uint32_t masked_crc(ByteView data) {
-  const std::uint32_t c =
-      ~crc32_iscsi(const_cast<Byte*>(data.data()), static_cast<int>(data.size()), 0xffffffff);
+  const std::uint32_t c = ~crc32_iscsi(const_cast<Byte*>(data.data()), static_cast<int>(data.size()), 0xffffffff);
   return std::rotr(c, 15) + 0xa282ead8;
 }
 
@@ -33,7 +32,11 @@ Status damaged(const char* what) { return error(Code::corrupt, "invalid S2 data:
 class BlockReader {
  public:
   BlockReader(ByteView in, MutByteView out)
-      : p_(in.data()), end_(in.data() + in.size()), begin_(out.data()), o_(out.data()), out_end_(out.data() + out.size()) {}
+      : p_(in.data()),
+        end_(in.data() + in.size()),
+        begin_(out.data()),
+        o_(out.data()),
+        out_end_(out.data() + out.size()) {}
 
   Status run() {
     while (p_ < end_) {
@@ -108,7 +111,8 @@ class BlockReader {
   }
 
   bool copy(std::size_t n) {
-    if (offset_ == 0 || offset_ > static_cast<std::size_t>(o_ - begin_) || n > static_cast<std::size_t>(out_end_ - o_)) {
+    if (offset_ == 0 || offset_ > static_cast<std::size_t>(o_ - begin_) ||
+        n > static_cast<std::size_t>(out_end_ - o_)) {
       return false;
     }
     const Byte* from = o_ - offset_;

@@ -1,5 +1,5 @@
-// The containers without their 4-byte header. Internal to compress/. Every writer appends to `out`; every reader appends at
-// most `size_max` bytes and treats what it reads as hostile.
+// The containers without their 4-byte header. Internal to compress/. Every writer appends to `out`; every reader
+// appends at most `size_max` bytes and treats what it reads as hostile.
 #pragma once
 
 #include <algorithm>

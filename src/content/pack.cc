@@ -26,7 +26,7 @@ void begin_pack(Pack& pack, ByteView replica) {
 
 Status finish_pack(Pack& pack, index::IndexBuilder& local_index, int index_version, const format::UnitCrypto& crypto) {
   append_random(pack.bytes, kPaddingUnit - pack.bytes.size() % kPaddingUnit);
-  TRY_ASSIGN(std::vector<Buffer> shards, local_index.build(index_version, SIZE_MAX));
+  TRY_ASSIGN(std::vector<Buffer> shards, local_index.build(index_version));
   CHECK(shards.size() == 1, "a pack has one local index");
   Buffer plain = std::move(shards[0]);
   Byte suffix[kLocalIndexSuffixSize];

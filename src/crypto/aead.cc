@@ -110,9 +110,7 @@ Status not_authentic() {
   ERR_clear_error();
   return error(Code::corrupt, "cannot decrypt: message authentication failed");
 }
-Status too_short(std::size_t size) {
-  return error(Code::corrupt, "cannot decrypt: {} bytes are too few", size);
-}
+Status too_short(std::size_t size) { return error(Code::corrupt, "cannot decrypt: {} bytes are too few", size); }
 
 Status seal_with(Algorithm algorithm, const Byte* key, ByteView nonce, ByteView aad, GatherView plaintext,
                  std::span<const MutByteView> out_pieces) {

@@ -25,8 +25,8 @@ class Encryptor {
   // `secret` = HKDF(master key, salt "encryption", info ""), see kdf.h. Errors: unsupported.
   static Result<std::unique_ptr<Encryptor>> create(std::string_view name, ByteView secret);
   std::size_t overhead() const { return kAeadOverhead; }
-  // Writes nonce ‖ ciphertext ‖ tag of the concatenated `plaintext` into the concatenated `out`, whose sizes must sum to
-  // gather_size(plaintext) + overhead(). Pieces may be cut anywhere. Errors: internal.
+  // Writes nonce ‖ ciphertext ‖ tag of the concatenated `plaintext` into the concatenated `out`, whose sizes must sum
+  // to gather_size(plaintext) + overhead(). Pieces may be cut anywhere. Errors: internal.
   virtual Status seal(ByteView iv, GatherView plaintext, std::span<const MutByteView> out) const = 0;
   // Decrypts the concatenated `sealed` into the contiguous `out` (size = sealed − overhead).
   // Errors: corrupt when too short or not authentic (then `out` holds garbage).

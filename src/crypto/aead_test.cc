@@ -36,14 +36,17 @@ TEST(Encryptor, OpensReferenceSamples) {
     std::string_view algorithm, iv, plaintext, sealed;
   };
   const Case cases[] = {
-      {kAes, "aabbccddeeffgghhiijjkkllmmnnoopp", "foo", "e43ba07f85a6d70c5f1102ca06cf19c597e5f91e527b21f00fb76e8bec3fd1"},
+      {kAes, "aabbccddeeffgghhiijjkkllmmnnoopp", "foo",
+       "e43ba07f85a6d70c5f1102ca06cf19c597e5f91e527b21f00fb76e8bec3fd1"},
       {kChaCha, "aabbccddeeffgghhiijjkkllmmnnoopp", "foo",
        "118359f3d4d589d939efbbc3168ae4c77c51bcebce6845fe6ef5d11342faa6"},
       {kAes, "00000000000000000000000000000000", "quick brown fox jumps over the lazy dog",
-       "eaad755a238f1daa4052db2e5ccddd934790b6cca415b3ccfd46ac5746af33d9d30f4400ffa9eb3a64fb1ce21b888c12c043bf6787d4a5c15ad1"
+       "eaad755a238f1daa4052db2e5ccddd934790b6cca415b3ccfd46ac5746af33d9d30f4400ffa9eb3a64fb1ce21b888c12c043bf6787d4a5c"
+       "15ad1"
        "0f21f6a6027ee3afe0"},
       {kChaCha, "00000000000000000000000000000000", "quick brown fox jumps over the lazy dog",
-       "836d2ba87892711077adbdbe1452d3b2c590bbfdf6fd3387dc6810220a32ec19de862e1a4f865575e328424b5f178afac1b7eeff11494f719d11"
+       "836d2ba87892711077adbdbe1452d3b2c590bbfdf6fd3387dc6810220a32ec19de862e1a4f865575e328424b5f178afac1b7eeff11494f7"
+       "19d11"
        "9b7ebb924d1d0846a3"},
   };
   for (const Case& c : cases) {
@@ -152,19 +155,23 @@ TEST(Aes256Gcm, FormatBlobSamples) {
   auto sealed = aes256gcm_seal(aes.view(), seq(12), as_bytes("{}"), aad.view());
   ASSERT_TRUE(sealed.ok());
   EXPECT_EQ(hex_encode(*sealed), "000102030405060708090a0bded7d2519959fae770cef2bc3a751bee0a71");
-  auto opened = aes256gcm_open(aes.view(), unhex("142458fd569772046b25e70fa0da1a74a742fff362002f6dbc4bc6a47cf3"), aad.view());
+  auto opened =
+      aes256gcm_open(aes.view(), unhex("142458fd569772046b25e70fa0da1a74a742fff362002f6dbc4bc6a47cf3"), aad.view());
   ASSERT_TRUE(opened.ok());
   EXPECT_EQ(opened->text(), "{}");
 
   const SecretBytes schedule = hkdf_sha256(seq(32, 0x40), id, as_bytes("maintenance schedule"), 32);
   auto maintenance = aes256gcm_seal(
       schedule.view(), seq(12),
-      as_bytes(R"({"nextFullMaintenance":"2024-01-03T03:04:05Z","nextQuickMaintenance":"2024-01-02T04:04:05Z","runs":null})"),
+      as_bytes(
+          R"({"nextFullMaintenance":"2024-01-03T03:04:05Z","nextQuickMaintenance":"2024-01-02T04:04:05Z","runs":null})"),
       as_bytes("maintenance"));
   ASSERT_TRUE(maintenance.ok());
   EXPECT_EQ(hex_encode(*maintenance),
-            "000102030405060708090a0b3f57046d13d01a10ea3b99cb8fafbf0b7a8c71a463488158a330952bdafdedc10edb6d6d0fe0f7ca2a16be42a5"
-            "b7f18ae353b46379359d053c82baca69912422846da29f257ce234159b93d4f94b4c8fc24e6ace9826cd98123018712a95baca4a879ca9d5ed"
+            "000102030405060708090a0b3f57046d13d01a10ea3b99cb8fafbf0b7a8c71a463488158a330952bdafdedc10edb6d6d0fe0f7ca2a"
+            "16be42a5"
+            "b7f18ae353b46379359d053c82baca69912422846da29f257ce234159b93d4f94b4c8fc24e6ace9826cd98123018712a95baca4a87"
+            "9ca9d5ed"
             "9d61853ecacbefde7fe7cbf6005802573729");
 }
 

@@ -43,10 +43,10 @@ inline constexpr Byte kBlake2Sigma[10][16] = {
 // What every item of one key starts from.
 template <class Variant>
 struct Blake2Start {
-  std::array<typename Variant::Word, 8> h;                // after the key block, if there is a key
-  std::array<typename Variant::Word, 8> initial;          // before it
-  std::array<Byte, Variant::kBlockSize> key_block{};      // zero-padded key
-  std::uint64_t count = 0;                                // bytes consumed so far: a block if keyed, else 0
+  std::array<typename Variant::Word, 8> h;            // after the key block, if there is a key
+  std::array<typename Variant::Word, 8> initial;      // before it
+  std::array<Byte, Variant::kBlockSize> key_block{};  // zero-padded key
+  std::uint64_t count = 0;                            // bytes consumed so far: a block if keyed, else 0
 
   Blake2Start(ByteView key, std::size_t digest_size);
   ~Blake2Start();

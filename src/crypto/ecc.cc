@@ -95,7 +95,8 @@ struct Ecc::Layout {
 
 Result<Ecc> Ecc::create(int overhead_percent) {
   if (overhead_percent < 1 || overhead_percent > 100) {
-    return error(cairn::Code::invalid_argument, "error correction overhead of {} % is not within 1…100", overhead_percent);
+    return error(cairn::Code::invalid_argument, "error correction overhead of {} % is not within 1…100",
+                 overhead_percent);
   }
   const Parameters p = parameters_for(overhead_percent);
   Ecc e;
@@ -131,7 +132,9 @@ Ecc::Layout Ecc::layout_for_stored(std::size_t stored_size) const {
   return {main_.get(), shard_size_max_, ceil_div(stored_size, block), false};
 }
 
-std::size_t Ecc::encoded_size(std::size_t plain_size) const { return layout_for_plain(plain_size).stored_size(plain_size); }
+std::size_t Ecc::encoded_size(std::size_t plain_size) const {
+  return layout_for_plain(plain_size).stored_size(plain_size);
+}
 
 Result<Buffer> Ecc::encode(ByteView data) const {
   if (data.size() > kPlainSizeMax) {
@@ -217,8 +220,8 @@ struct Repair {
   void multiply(std::vector<Byte>& matrix, std::size_t columns, Byte** in, std::size_t row_count, Byte** out) const {
     std::vector<Byte> tables(32 * columns * row_count);
     ec_init_tables(static_cast<int>(columns), static_cast<int>(row_count), matrix.data(), tables.data());
-    ec_encode_data(static_cast<int>(shard_size), static_cast<int>(columns), static_cast<int>(row_count), tables.data(), in,
-                   out);
+    ec_encode_data(static_cast<int>(shard_size), static_cast<int>(columns), static_cast<int>(row_count), tables.data(),
+                   in, out);
   }
 };
 

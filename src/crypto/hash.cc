@@ -14,8 +14,8 @@ namespace cairn::crypto {
 namespace {
 
 constexpr std::array<std::string_view, 11> kNames = {
-    "BLAKE2B-256",    "BLAKE2B-256-128", "BLAKE2S-128",     "BLAKE2S-256",   "BLAKE3-256",   "BLAKE3-256-128",
-    "HMAC-SHA224",    "HMAC-SHA256",     "HMAC-SHA256-128", "HMAC-SHA3-224", "HMAC-SHA3-256"};
+    "BLAKE2B-256", "BLAKE2B-256-128", "BLAKE2S-128",     "BLAKE2S-256",   "BLAKE3-256",   "BLAKE3-256-128",
+    "HMAC-SHA224", "HMAC-SHA256",     "HMAC-SHA256-128", "HMAC-SHA3-224", "HMAC-SHA3-256"};
 
 class HasherBase : public Hasher {
  public:
@@ -129,8 +129,8 @@ class HmacSha3Hasher final : public HasherBase {
     Byte inner[EVP_MAX_MD_SIZE];
     unsigned inner_size = 0;
     good = good && EVP_DigestFinal_ex(scratch.ctx, inner, &inner_size) == 1 &&
-           EVP_MD_CTX_copy_ex(scratch.ctx, outer_.ctx) == 1 &&
-           EVP_DigestUpdate(scratch.ctx, inner, inner_size) == 1 && EVP_DigestFinal_ex(scratch.ctx, out, nullptr) == 1;
+           EVP_MD_CTX_copy_ex(scratch.ctx, outer_.ctx) == 1 && EVP_DigestUpdate(scratch.ctx, inner, inner_size) == 1 &&
+           EVP_DigestFinal_ex(scratch.ctx, out, nullptr) == 1;
     CHECK(good, "HMAC-SHA3 failed");
   }
 

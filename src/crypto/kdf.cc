@@ -38,8 +38,8 @@ Result<SecretBytes> derive_from_password(std::string_view algorithm, std::string
     done = EVP_PBE_scrypt(text, password.size(), salt.data(), salt.size(), 65536, 8, 1, kMemoryMax, key.mut().data(),
                           kKeySize) == 1;
   } else {
-    done = PKCS5_PBKDF2_HMAC(text, static_cast<int>(password.size()), salt.data(), static_cast<int>(salt.size()), 600000,
-                             EVP_sha256(), static_cast<int>(kKeySize), key.mut().data()) == 1;
+    done = PKCS5_PBKDF2_HMAC(text, static_cast<int>(password.size()), salt.data(), static_cast<int>(salt.size()),
+                             600000, EVP_sha256(), static_cast<int>(kKeySize), key.mut().data()) == 1;
   }
   if (!done) {
     return error(Code::internal, "deriving the key with {} failed", algorithm);

@@ -71,9 +71,10 @@ TEST(Hkdf, ReferenceVectors) {
 TEST(Hkdf, Rfc5869) {
   // Cases 2 (several blocks) and 3 (neither salt nor info).
   const Bytes info = seq(80, 0xb0);
-  EXPECT_EQ(hex_encode(hkdf_sha256(seq(80), seq(80, 0x60), info, 82).view()),
-            "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f0"
-            "9b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87");
+  EXPECT_EQ(
+      hex_encode(hkdf_sha256(seq(80), seq(80, 0x60), info, 82).view()),
+      "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f0"
+      "9b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87");
   EXPECT_EQ(hex_encode(hkdf_sha256(Bytes(22, 0x0b), {}, {}, 42).view()),
             "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
 }
@@ -81,8 +82,9 @@ TEST(Hkdf, Rfc5869) {
 TEST(Hmac, Rfc4231) {
   EXPECT_EQ(hex_encode(hmac_sha256(as_bytes("Jefe"), as_bytes("what do ya want for nothing?"))),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-  EXPECT_EQ(hex_encode(hmac_sha256(Bytes(131, 0xaa), as_bytes("Test Using Larger Than Block-Size Key - Hash Key First"))),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  EXPECT_EQ(
+      hex_encode(hmac_sha256(Bytes(131, 0xaa), as_bytes("Test Using Larger Than Block-Size Key - Hash Key First"))),
+      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 TEST(ConstantTimeEqual, ComparesSizesAndBytes) {

@@ -257,7 +257,7 @@ Result<std::vector<Buffer>> IndexBuilder::build(int version, std::size_t shard_s
     return error(Code::invalid_argument, "index entry without a hash");
   }
   shard_size_max = std::max<std::size_t>(shard_size_max, 1);
-  const std::size_t shard_count = (size() + shard_size_max - 1) / shard_size_max;
+  const std::size_t shard_count = (size() - 1) / shard_size_max + 1;
   std::vector<std::vector<std::uint32_t>> shards(shard_count);
   if (shard_count == 1) {
     shards[0] = impl_->sorted();

@@ -213,9 +213,15 @@ TEST(Objects, HaveTheIdsOfTheRealProgram) {
     for (const Json& o : r["objects"].items()) {
       const Json& g = o["gen"];
       const std::int64_t parameter = g.find("seed") != nullptr ? g["seed"].as_int() : g["byte"].as_int();
-      const Bytes data = test::gen(g["kind"].as_string(), static_cast<std::uint64_t>(parameter),
-                                   static_cast<std::size_t>(g["size"].as_int()));
-      ASSERT_EQ(data.size(), static_cast<std::size_t>(g["size"].as_int()));
+      const auto size = static_cast<std::size_t>(g["size"].as_int());
+      Bytes data = test::gen(g["kind"].as_string(), static_cast<std::uint64_t>(parameter), size);
+      if (g["kind"].as_string() == "bytes") {
+        auto literal = hex_decode(g["hex"].as_string());
+        ASSERT_TRUE(literal.ok());
+        data = *literal;
+      } else {
+        ASSERT_EQ(data.size(), size);
+      }
       WriterOptions options;
       options.compressor = compress::kZstdFastest;  // does not influence ids
       auto id = objects.write(data, options, {});

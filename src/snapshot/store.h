@@ -11,10 +11,12 @@
 
 namespace cairn::snapshot {
 
-// Empty fields match anything. Unreadable manifests are left out of lists with a warning in the log.
+// Empty fields match anything. Unreadable manifests are left out of lists with a warning in the log, or fail the list
+// when `strict` (for those who delete what no snapshot refers to).
 struct SnapshotFilter {
   SourceInfo source;
   std::map<std::string, std::string> tags;  // as labels, e.g. {"tag:key", "value"}
+  bool strict = false;
 };
 
 // Distinct sources of all snapshots, ascending by text.

@@ -139,7 +139,7 @@ class RollingSplitter final : public Splitter {
 
   FindFunction find_;
   std::size_t average_;
-  std::size_t count_ = 0;                  // bytes of the current chunk seen so far
+  std::size_t count_ = 0;                 // bytes of the current chunk seen so far
   std::array<Byte, kWindowSize> last_{};  // of the stream; it begins after 64 zeros and goes on across chunks
 };
 

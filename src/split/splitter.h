@@ -18,8 +18,8 @@ class Splitter {
   virtual ~Splitter() = default;
   // Errors: unsupported (unknown name).
   static Result<std::unique_ptr<Splitter>> create(std::string_view name);
-  // Number of leading bytes of `data` up to and including the next chunk end, or −1 if no chunk ends in `data` (then all
-  // of it was consumed). Call again with the rest.
+  // Number of leading bytes of `data` up to and including the next chunk end, or −1 if no chunk ends in `data` (then
+  // all of it was consumed). Call again with the rest.
   virtual std::ptrdiff_t next(ByteView data) = 0;
   virtual void reset() = 0;
   virtual std::size_t chunk_size_max() const = 0;

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -222,6 +223,17 @@ Result<std::size_t> read_some(int fd, MutByteView out) {
   return static_cast<std::size_t>(n);
 }
 
+Result<bool> wait_readable(int fd, Duration timeout) {
+  struct pollfd p {
+    fd, POLLIN, 0
+  };
+  const int n = ::poll(&p, 1, static_cast<int>(timeout.ns / 1'000'000));
+  if (n < 0 && errno != EINTR) {
+    return errno_status(errno, "poll");
+  }
+  return n > 0;
+}
+
 Status write_all(int fd, ByteView bytes) {
   while (!bytes.empty()) {
     const ssize_t n = retry_eintr([&] { return ::write(fd, bytes.data(), std::min(bytes.size(), kIoSizeMax)); });
@@ -428,7 +440,8 @@ Result<SpaceInfo> free_space(const std::string& path) {
   }
   const auto unit = static_cast<std::int64_t>(s.f_frsize != 0 ? s.f_frsize : s.f_bsize);
   return SpaceInfo{static_cast<std::int64_t>(s.f_blocks) * unit, static_cast<std::int64_t>(s.f_bfree) * unit,
-                   static_cast<std::int64_t>(s.f_bavail) * unit};
+                   static_cast<std::int64_t>(s.f_bavail) * unit, static_cast<std::int64_t>(s.f_files),
+                   static_cast<std::int64_t>(s.f_ffree)};
 }
 
 std::string join_path(std::string_view directory, std::string_view name) {

@@ -80,6 +80,8 @@ Status pread_exact(int fd, MutByteView out, std::int64_t offset);
 // As much as there is, up to out.size(); 0 at the end.
 Result<std::size_t> pread_some(int fd, MutByteView out, std::int64_t offset);
 Result<std::size_t> read_some(int fd, MutByteView out);
+// False when nothing can be read within `timeout`; the end of a pipe counts as readable.
+Result<bool> wait_readable(int fd, Duration timeout);
 Status write_all(int fd, ByteView bytes);
 Status pwrite_all(int fd, ByteView bytes, std::int64_t offset);
 Status writev_all(int fd, GatherView parts);
@@ -107,6 +109,7 @@ struct SpaceInfo {
   std::int64_t total_bytes = 0;
   std::int64_t free_bytes = 0;       // incl. what is reserved for root
   std::int64_t available_bytes = 0;  // to this user
+  std::int64_t total_files = 0, free_files = 0;  // inodes; 0 where the file system has none
 };
 Result<SpaceInfo> free_space(const std::string& path);
 

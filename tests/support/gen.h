@@ -52,11 +52,11 @@ inline Bytes gen_rand(std::uint64_t seed, std::size_t size) {
 
 inline Bytes gen_text(std::uint64_t seed, std::size_t size) {
   static constexpr std::array<std::string_view, 64> kWords = {
-      "the",  "of",   "and",   "to",   "in",   "is",    "that", "for",   "it",   "as",   "was",   "with", "be",
-      "by",   "on",   "not",   "he",   "his",  "but",   "at",   "are",   "this", "have", "from",  "or",   "had",
-      "an",   "they", "which", "one",  "you",  "were",  "all",  "her",   "she",  "there", "would", "their", "we",
-      "him",  "been", "has",   "when", "who",  "will",  "no",   "more",  "if",   "out",  "so",    "up",   "said",
-      "what", "its",  "about", "than", "into", "them",  "can",  "only",  "other", "time", "new",   "some"};
+      "the",  "of",   "and",   "to",   "in",   "is",   "that", "for",  "it",    "as",    "was",   "with",  "be",
+      "by",   "on",   "not",   "he",   "his",  "but",  "at",   "are",  "this",  "have",  "from",  "or",    "had",
+      "an",   "they", "which", "one",  "you",  "were", "all",  "her",  "she",   "there", "would", "their", "we",
+      "him",  "been", "has",   "when", "who",  "will", "no",   "more", "if",    "out",   "so",    "up",    "said",
+      "what", "its",  "about", "than", "into", "them", "can",  "only", "other", "time",  "new",   "some"};
   static constexpr std::array<std::string_view, 3> kSeparators = {"\n", ", ", ". "};
   SplitMix64 next(seed);
   std::string out;
