@@ -315,15 +315,23 @@ class Runner:
 
 
 class Accepted:
-    """The entries of differences.json for one transcript. `ours` replaces what is expected of a field."""
+    """The entries of differences.json for one transcript. `ours` replaces what is expected of a field; an entry with
+    `line` replaces that expected line in all steps (by nothing when `ours` is null)."""
 
     def __init__(self, entries, scenario):
-        self.entries = {(e["step"], e["field"]): e for e in entries if e["scenario"] == scenario}
+        mine = [e for e in entries if e["scenario"] == scenario]
+        self.entries = {(e["step"], e["field"]): e for e in mine if "step" in e}
+        self.lines = {e["line"]: e["ours"] for e in mine if "line" in e}
         self.unused = set(self.entries)
+        self.unused_lines = set(self.lines)
 
     def find(self, step, field):
         self.unused.discard((step, field))
         return self.entries.get((step, field))
+
+    def rewrite(self, expected):
+        self.unused_lines.difference_update(expected)
+        return [self.lines.get(e, e) for e in expected if self.lines.get(e, e) is not None]
 
 
 class Play:
@@ -348,7 +356,9 @@ class Play:
     def check_text(self, index, step, field, expected, actual, mode):
         entry = self.accepted.find(index, field)
         if entry is not None:
-            expected, mode = entry.get("ours", []), entry.get("compare", "exact" if "ours" in entry else "ignore")
+            expected, mode = entry.get("ours", []), entry.get("compare", mode if "ours" in entry else "ignore")
+        else:
+            expected = self.accepted.rewrite(expected)
         text = difference(self.bindings, expected, actual, mode)
         if text:
             self.report(index, step, field, text)
@@ -395,7 +405,9 @@ class Play:
             except OSError as problem:
                 self.report(index, step, "execution", "    %s" % problem)
         for index, field in sorted(self.accepted.unused):
-            self.report(index, self.scenario["steps"][index], field, "    the accepted difference was not needed")
+            self.report(index, self.scenario["steps"][index], field, "    the accepted difference was not reached")
+        for line in sorted(self.accepted.unused_lines):
+            self.report(0, {}, "line", "    no step expects it any more: " + line)
 
 
 # ---------------------------------------------------------------- scratch directory

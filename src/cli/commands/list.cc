@@ -17,7 +17,8 @@ class Lister {
         long_(command.boolean("long")),
         human_(command.boolean("human-readable")),
         recursive_(command.boolean("recursive")),
-        ids_(command.boolean("show-object-id")) {}
+        ids_(command.boolean("show-object-id")),
+        errors_(command.boolean("error-summary")) {}
 
   // Rows of a directory; `below` is its path under the one that was asked for.
   Result<snapshot::Summary> directory(const object::ObjectId& id, const std::string& below) {
@@ -54,7 +55,7 @@ class Lister {
     if (is_directory && (recursive_ || long_)) {
       line += '/';
     }
-    const std::int64_t failed = entry.summ == nullptr ? 0 : entry.summ->num_failed;
+    const std::int64_t failed = entry.summ == nullptr || !errors_ ? 0 : entry.summ->num_failed;
     if (failed > 0) {
       line += fmt::format(" ({} errors)", failed);
       if (context_.colour()) {
@@ -67,7 +68,7 @@ class Lister {
   Context& context_;
   object::ObjectManager& objects_;
   const std::string root_;
-  const bool long_, human_, recursive_, ids_;
+  const bool long_, human_, recursive_, ids_, errors_;
 };
 
 void show_errors(Context& context, const snapshot::Summary& summary) {

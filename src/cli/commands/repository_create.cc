@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "cli/commands/commands.h"
 #include "cli/connect_flow.h"
 #include "cli/format.h"
@@ -22,7 +24,8 @@ format::CreateOptions create_options(const ParsedCommand& command) {
   options.hash = command.text("block-hash");
   options.encryption = command.text("encryption");
   options.splitter = command.text("object-splitter");
-  options.ecc_overhead_percent = static_cast<int>(command.integer("ecc-overhead-percent"));
+  // Out of range is taken to the nearest value in range, as Kopia does.
+  options.ecc_overhead_percent = static_cast<int>(std::clamp<std::int64_t>(command.integer("ecc-overhead-percent"), 0, 100));
   if (options.ecc_overhead_percent > 0) {
     options.ecc = command.text("ecc");
   }
@@ -33,7 +36,7 @@ format::CreateOptions create_options(const ParsedCommand& command) {
   return options;
 }
 
-void announce(Context& context, const format::CreateOptions& options) {
+void announce(Context& context, const ParsedCommand& command, const format::CreateOptions& options) {
   context.notice("Initializing repository with:");
   if (options.version != 0) {
     context.notice("  format version:      {}", options.version);
@@ -42,7 +45,7 @@ void announce(Context& context, const format::CreateOptions& options) {
   context.notice("  encryption:          {}", options.encryption);
   context.notice("  key derivation:      {}", options.key_algorithm);
   if (options.ecc_overhead_percent > 0) {
-    context.notice("  ecc:                 {} with {}% overhead", options.ecc, options.ecc_overhead_percent);
+    context.notice("  ecc:                 {} with {}% overhead", options.ecc, command.integer("ecc-overhead-percent"));
   }
   context.notice("  splitter:            {}", options.splitter);
 }
@@ -106,7 +109,7 @@ Status run_create(Context& context, const ParsedCommand& command) {
     TRY_ASSIGN(password, ask_new_password(context, "Enter password to create new repository: "), "getting password");
   }
   const format::CreateOptions options = create_options(command);
-  announce(context, options);
+  announce(context, command, options);
   TRY(repo::create(*target.storage, password, options, context.stop()), "cannot initialize repository");
   if (command.boolean("create-only")) {
     wipe(password);
