@@ -44,7 +44,9 @@ inline Result<std::unique_ptr<repo::Repository>> open_fixture(const FixtureRepo&
   repo::ClientOptions client;
   client.hostname = "lab";
   client.username = "alice";
-  return repo::Repository::open_direct(storage, password, client, {}, {.read_only = true}, {});
+  repo::OpenOptions options;
+  options.read_only = true;
+  return repo::Repository::open_direct(storage, password, client, {}, options, {});
 }
 
 inline std::string sha256_text(ByteView data) {
