@@ -85,8 +85,8 @@ std::vector<std::vector<blob::BlobMetadata>> complete_sets(const std::vector<blo
 std::vector<EpochRange> longest_chain(std::vector<EpochRange> ranges) {
   std::sort(ranges.begin(), ranges.end());
   struct Reached {
-    std::size_t length = 0;     // ranges from epoch 0 up to here
-    std::ptrdiff_t last = -1;   // the range that ends here
+    std::size_t length = 0;    // ranges from epoch 0 up to here
+    std::ptrdiff_t last = -1;  // the range that ends here
   };
   // Key: the first epoch not covered. Ranges only lead forward and are sorted by start, so each start is final when
   // its ranges are looked at.
@@ -132,8 +132,8 @@ bool should_advance(const std::vector<blob::BlobMetadata>& uncompacted, const fo
 }
 
 std::int64_t next_single_candidate(std::int64_t first, const std::vector<std::int64_t>& compacted) {
-  for (auto it = std::lower_bound(compacted.begin(), compacted.end(), first);
-       it != compacted.end() && *it == first; ++it) {
+  for (auto it = std::lower_bound(compacted.begin(), compacted.end(), first); it != compacted.end() && *it == first;
+       ++it) {
     ++first;
   }
   return first;
