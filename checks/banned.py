@@ -14,8 +14,8 @@ CODE = [
     (r"[.>]\s*detach\s*\(", "detach(): every thread is joined by a scope"),
     (r"\bstd::thread\b(?!::)", "std::thread: use std::jthread"),
     (r"\bpthread_create\b", "pthread_create: use std::jthread"),
-    (r"\bsleep_(?:for|until)\b|\b(?:u|nano)sleep\s*\(|(?<![\w.:])sleep\s*\(",
-     "a sleep that no stop_token ends: use sleep_for(duration, stop) of base/task_group.h or a condition_variable_any"),
+    (r"\bthis_thread::sleep_|\b(?:u|nano)sleep\s*\(|(?<![\w.:])sleep\s*\(",
+     "a sleep that no stop_token ends: use sleep_for(duration, stop) of base/sleep.h"),
     (r"\bthrow\b(?!\s*\()", "throw: report through Status"),
     (r"\bstrcpy\b|\bstrcat\b|\bsprintf\b|\bgets\s*\(|\bsystem\s*\(", "an unbounded or shell-running C function"),
 ]

@@ -46,6 +46,10 @@ def store_of(path):
     return parts[1] if parts[0] == STORE_PARENT and len(parts) > 2 else None
 
 
+def is_test(name):
+    return name.endswith(("_test.cc", "_test_support.h", "_test_support.cc"))
+
+
 def check_include(name, line, target, libraries):
     path = name[len("src/"):]
     here, there = owner(path, libraries), owner(target, libraries)
@@ -56,7 +60,7 @@ def check_include(name, line, target, libraries):
     if here != there and (there in CLOSED and not is_main):
         return f"{place}: nothing includes {there}"
     deps, test_deps = libraries[here]
-    allowed = set(deps) | {here} | (set(test_deps) if name.endswith("_test.cc") else set())
+    allowed = set(deps) | {here} | (set(test_deps) if is_test(name) else set())
     if there not in allowed:
         return f"{place}: {here} may include {', '.join(sorted(allowed))}"
     a, b = store_of(path), store_of(target)
@@ -83,7 +87,7 @@ def main():
         for match in INCLUDE.finditer(text):
             target = match.group(1)
             if target.startswith("tests/"):
-                if not name.endswith("_test.cc"):
+                if not is_test(name):
                     problems.append(f"{name}: only tests include {target}")
                 continue
             includes += 1

@@ -2,16 +2,21 @@
 
 #include <openssl/rand.h>
 
+#include <pthread.h>
 #include <algorithm>
-#include <unistd.h>
+#include <atomic>
 
 namespace cairn {
 namespace {
 
+// Counts the forks that led to this process; asking for the process id would be a system call each time.
+std::atomic<unsigned> forks{0};
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] { ++forks; });
+
 struct Block {
   Byte bytes[4096];
   std::size_t used = sizeof bytes;
-  pid_t pid = 0;
+  unsigned forks_seen = 0;
 };
 thread_local Block block;
 
@@ -22,8 +27,9 @@ void random_bytes(MutByteView out) {
     CHECK(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1, "no random bytes");
     return;
   }
-  if (block.pid != getpid()) {  // a forked child must not repeat its parent's nonces
-    block.pid = getpid();
+  if (block.forks_seen !=
+      forks.load(std::memory_order_relaxed)) {  // a forked child must not repeat its parent's nonces
+    block.forks_seen = forks.load(std::memory_order_relaxed);
     block.used = sizeof block.bytes;
   }
   if (block.used + out.size() > sizeof block.bytes) {

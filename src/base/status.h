@@ -165,7 +165,7 @@ std::string frame(fmt::format_string<Args...> f, Args&&... args) {
   do {                                                                                                  \
     auto&& tmp = (expr);                                                                                \
     if (!tmp.ok()) [[unlikely]] {                                                                       \
-      return ::cairn::status_detail::take(std::move(tmp))                                               \
+      return ::cairn::status_detail::take(std::forward<decltype(tmp)>(tmp))                                               \
           .with_frame(::cairn::status_detail::frame(__VA_ARGS__));                                      \
     }                                                                                                   \
   } while (false)

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "crypto/hmac_sha256.h"
+#include "crypto/ipsec_gcm.h"
 
 namespace cairn::crypto {
 namespace {
@@ -59,46 +60,42 @@ void take(InCursor& in, MutByteView bytes) {
 }
 
 enum class Algorithm { aes256gcm, chacha20poly1305 };
-enum class Direction { open = 0, seal = 1 };
 
 // One cipher context per thread and algorithm; setting it up anew per item costs more than a small item itself.
-class Context {
+class EvpContext {
  public:
-  explicit Context(Algorithm algorithm) : ctx_(EVP_CIPHER_CTX_new()) {
-    const EVP_CIPHER* cipher = algorithm == Algorithm::aes256gcm ? EVP_aes_256_gcm() : EVP_chacha20_poly1305();
+  explicit EvpContext(const EVP_CIPHER* cipher) : ctx_(EVP_CIPHER_CTX_new()) {
     ready_ = ctx_ != nullptr && EVP_CipherInit_ex2(ctx_, cipher, nullptr, nullptr, 1, nullptr) == 1;
   }
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
-  ~Context() { EVP_CIPHER_CTX_free(ctx_); }
+  EvpContext(const EvpContext&) = delete;
+  EvpContext& operator=(const EvpContext&) = delete;
+  ~EvpContext() { EVP_CIPHER_CTX_free(ctx_); }
 
-  bool start(Direction direction, const Byte* key, const Byte* nonce, ByteView aad) {
+  bool start(bool seal, const Byte* key, const Byte* nonce, ByteView aad) {
     int n = 0;
-    return ready_ && EVP_CipherInit_ex2(ctx_, nullptr, key, nonce, static_cast<int>(direction), nullptr) == 1 &&
+    return ready_ && EVP_CipherInit_ex2(ctx_, nullptr, key, nonce, seal ? 1 : 0, nullptr) == 1 &&
            (aad.empty() || EVP_CipherUpdate(ctx_, nullptr, &n, aad.data(), static_cast<int>(aad.size())) == 1);
   }
   bool update(const Byte* in, std::size_t size, Byte* out) {
     int n = 0;
     return EVP_CipherUpdate(ctx_, out, &n, in, static_cast<int>(size)) == 1 && static_cast<std::size_t>(n) == size;
   }
-  bool set_tag(Byte* tag) { return EVP_CIPHER_CTX_ctrl(ctx_, EVP_CTRL_AEAD_SET_TAG, kTagSize, tag) == 1; }
-  bool get_tag(Byte* tag) { return EVP_CIPHER_CTX_ctrl(ctx_, EVP_CTRL_AEAD_GET_TAG, kTagSize, tag) == 1; }
+  bool finish_seal(Byte* tag) {
+    return finish() && EVP_CIPHER_CTX_ctrl(ctx_, EVP_CTRL_AEAD_GET_TAG, kTagSize, tag) == 1;
+  }
+  bool finish_open(const Byte* tag) {
+    return EVP_CIPHER_CTX_ctrl(ctx_, EVP_CTRL_AEAD_SET_TAG, kTagSize, const_cast<Byte*>(tag)) == 1 && finish();
+  }
+
+ private:
   bool finish() {
     Byte none[16];
     int n = 0;
     return EVP_CipherFinal_ex(ctx_, none, &n) == 1;
   }
-
- private:
   EVP_CIPHER_CTX* ctx_;
   bool ready_ = false;
 };
-
-Context& thread_context(Algorithm algorithm) {
-  thread_local Context aes(Algorithm::aes256gcm);
-  thread_local Context chacha(Algorithm::chacha20poly1305);
-  return algorithm == Algorithm::aes256gcm ? aes : chacha;
-}
 
 constexpr std::size_t kStep = std::size_t{1} << 30;  // EVP counts in int
 
@@ -112,10 +109,10 @@ Status not_authentic() {
 }
 Status too_short(std::size_t size) { return error(Code::corrupt, "cannot decrypt: {} bytes are too few", size); }
 
-Status seal_with(Algorithm algorithm, const Byte* key, ByteView nonce, ByteView aad, GatherView plaintext,
-                 std::span<const MutByteView> out_pieces) {
-  Context& c = thread_context(algorithm);
-  if (!c.start(Direction::seal, key, nonce.data(), aad)) {
+template <class Context>
+Status seal_in(Context& c, const Byte* key, ByteView nonce, ByteView aad, GatherView plaintext,
+               std::span<const MutByteView> out_pieces) {
+  if (!c.start(true, key, nonce.data(), aad)) {
     return cipher_failed();
   }
   OutCursor out(out_pieces);
@@ -129,7 +126,7 @@ Status seal_with(Algorithm algorithm, const Byte* key, ByteView nonce, ByteView 
     out.advance(n);
   }
   std::array<Byte, kTagSize> tag;
-  if (!c.finish() || !c.get_tag(tag.data())) {
+  if (!c.finish_seal(tag.data())) {
     return cipher_failed();
   }
   put(out, tag);
@@ -137,12 +134,12 @@ Status seal_with(Algorithm algorithm, const Byte* key, ByteView nonce, ByteView 
 }
 
 // `sealed` holds at least kAeadOverhead bytes and `out` the rest.
-Status open_with(Algorithm algorithm, const Byte* key, ByteView aad, GatherView sealed, MutByteView out) {
+template <class Context>
+Status open_in(Context& c, const Byte* key, ByteView aad, GatherView sealed, MutByteView out) {
   InCursor in(sealed);
   std::array<Byte, kNonceSize> nonce;
   take(in, nonce);
-  Context& c = thread_context(algorithm);
-  if (!c.start(Direction::open, key, nonce.data(), aad)) {
+  if (!c.start(false, key, nonce.data(), aad)) {
     return cipher_failed();
   }
   for (std::size_t done = 0; done < out.size();) {
@@ -155,7 +152,32 @@ Status open_with(Algorithm algorithm, const Byte* key, ByteView aad, GatherView 
   }
   std::array<Byte, kTagSize> tag;
   take(in, tag);
-  return c.set_tag(tag.data()) && c.finish() ? Status() : not_authentic();
+  return c.finish_open(tag.data()) ? Status() : not_authentic();
+}
+
+// Calls `f` with this thread's context for the algorithm.
+template <class F>
+Status with_context(Algorithm algorithm, F f) {
+  if (algorithm == Algorithm::chacha20poly1305) {
+    thread_local EvpContext chacha(EVP_chacha20_poly1305());
+    return f(chacha);
+  }
+  static const bool use_ipsec = IpsecGcm::available();
+  if (use_ipsec) {
+    thread_local IpsecGcm ipsec;
+    return f(ipsec);
+  }
+  thread_local EvpContext aes(EVP_aes_256_gcm());
+  return f(aes);
+}
+
+Status seal_with(Algorithm algorithm, const Byte* key, ByteView nonce, ByteView aad, GatherView plaintext,
+                 std::span<const MutByteView> out) {
+  return with_context(algorithm, [&](auto& c) { return seal_in(c, key, nonce, aad, plaintext, out); });
+}
+
+Status open_with(Algorithm algorithm, const Byte* key, ByteView aad, GatherView sealed, MutByteView out) {
+  return with_context(algorithm, [&](auto& c) { return open_in(c, key, aad, sealed, out); });
 }
 
 class HmacKeyEncryptor final : public Encryptor {

@@ -194,11 +194,18 @@ TEST_P(TortureDirectories, AreReencodedByteForByte) {
     });
     ASSERT_TRUE(summary.ok()) << file.path() << summary.status().message();
     encoder.finish(*summary);
-    EXPECT_EQ(out, stored) << file.path();
-    // The builder finds the same summary (the time of an empty directory is not in its object).
-    std::string built;
-    EXPECT_EQ(builder.encode(summary->max_time, "", built), *summary) << file.path();
-    EXPECT_EQ(built.size(), stored.size());
+    // Bytes that are not UTF-8 were stored as an escape, and are read as the character it means.
+    std::string wanted = stored;
+    for (std::size_t at = 0; (at = wanted.find("\\ufffd", at)) != std::string::npos; at += 3) {
+      wanted.replace(at, 6, "\xEF\xBF\xBD");
+    }
+    EXPECT_TRUE(out == wanted) << file.path();
+    // The builder finds the same summary, except for what left no entry: errors, the time of an empty directory.
+    if (summary->errors.empty()) {
+      std::string built;
+      EXPECT_EQ(builder.encode(summary->max_time, "", built), *summary) << file.path();
+      EXPECT_EQ(built.size(), wanted.size());
+    }
     ++count;
   }
   EXPECT_GT(count, 80U);
@@ -236,7 +243,7 @@ class TreeRebuilder {
     }
     std::string out;
     const Summary summary = builder.encode(time_of(by_path_[path]), "", out);
-    EXPECT_EQ(out, stored) << "directory " << path;
+    EXPECT_TRUE(out == stored) << "directory " << path;
     ++count_;
     return summary;
   }

@@ -14,7 +14,7 @@ constexpr std::int64_t kBatchBytesMax = 1 << 20;
 constexpr std::int64_t kBudgetedFrom = 64 * 1024;  // smaller files are not worth the lock
 constexpr std::size_t kLinkTargetMax = 64 * 1024;
 
-bool is_chunked(const object::ObjectId& id) { return id.indirection != 0 || id.compressed; }
+bool is_chunked(const object::ObjectId& id) { return id.indirection != 0; }
 
 }  // namespace
 
@@ -501,11 +501,8 @@ Status RestoreEngine::restore_placeholder(const NodePtr& node, const DirEntryVie
 
 Status RestoreEngine::run(const DirEntry& root, std::stop_token stop) {
   const std::stop_callback forward(stop, [this] { stop_.request_stop(); });
+  TRY(check_restorable(objects_, root, stop), "restore error");
   if (root.type == EntryType::directory) {
-    // The whole root is known to be readable before anything is touched.
-    TRY(for_each_child(
-            objects_, root.obj, [](const DirEntryView&) { return Status(); }, {}, stop),
-        "restore error: error copying: copy directory contents: error reading directory");
     if (root.summ && options_.shallow_depth >= (std::int64_t{1} << 40)) {
       totals_known_ = true;
       progress_.enqueued_dirs = root.summ->dirs;
@@ -541,6 +538,16 @@ Status RestoreEngine::run(const DirEntry& root, std::stop_token stop) {
     return Status(Code::cancelled, "restore error: cancelled");
   }
   TRY(output_.finish(), "restore error");
+  return {};
+}
+
+Status check_restorable(object::ObjectManager& objects, const DirEntry& root, std::stop_token stop) {
+  if (root.type != EntryType::directory) {
+    return {};  // a file is read, at least its index, before its target is created
+  }
+  TRY(for_each_child(
+          objects, root.obj, [](const DirEntryView&) { return Status(); }, {}, stop),
+      "error copying: copy directory contents: error reading directory");
   return {};
 }
 

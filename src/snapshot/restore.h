@@ -41,6 +41,9 @@ struct RestoreCallbacks {
   std::function<void(const std::string& path, const Status& status)> on_ignored_error;
 };
 
+// Can `root` be opened? A directory is read in full. Errors: with the frames of a restore that fails there.
+Status check_restorable(object::ObjectManager& objects, const DirEntry& root, std::stop_token stop);
+
 // Opens everything that can be opened before the output is touched: the root (a directory is read once in full), then
 // the output's own checks. Restores `root`, whose name is used by archives only. Directories get their attributes after
 // all that is in them. Memory is bounded by options.bytes_in_flight_max and the number of unfinished directories.

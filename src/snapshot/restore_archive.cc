@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "base/random.h"
 #include "snapshot/archive_writer.h"
 #include "sys/file.h"
 
@@ -13,8 +14,15 @@ namespace {
 
 class FileSink final : public ByteSinkStream {
  public:
-  FileSink(sys::UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
+  // `temporary`: the name until close(); "" = written in place.
+  FileSink(sys::UniqueFd fd, std::string path, std::string temporary)
+      : fd_(std::move(fd)), path_(std::move(path)), temporary_(std::move(temporary)) {
     pending_.reserve(kBufferSize);
+  }
+  ~FileSink() override {
+    if (!temporary_.empty()) {
+      (void)::unlink(temporary_.c_str());
+    }
   }
   Status write(ByteView bytes) override {
     if (pending_.size() + bytes.size() > kBufferSize) {
@@ -28,7 +36,12 @@ class FileSink final : public ByteSinkStream {
   }
   Status close() override {
     TRY(flush());
-    return fd_.close("close " + path_);
+    TRY(fd_.close("close " + path_));
+    if (!temporary_.empty()) {
+      TRY(sys::rename_file(temporary_, path_));
+      temporary_.clear();
+    }
+    return {};
   }
 
  private:
@@ -41,6 +54,7 @@ class FileSink final : public ByteSinkStream {
   }
   sys::UniqueFd fd_;
   std::string path_;
+  std::string temporary_;
   Buffer pending_;
 };
 
@@ -139,11 +153,16 @@ class ArchiveOutput final : public RestoreOutput {
 }  // namespace
 
 Result<std::unique_ptr<ByteSinkStream>> open_archive_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
+  // A former archive stays until the new one is whole. Pipes and devices are written to as they are.
+  const auto info = sys::stat_path(path);
+  const bool in_place = info.ok() && !info->is_regular();
+  const std::string temporary = in_place ? "" : path + ".cairn-" + random_hex(4);
+  const int flags = in_place ? O_WRONLY | O_CLOEXEC : O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC;
+  const int fd = ::open((in_place ? path : temporary).c_str(), flags, 0666);
   if (fd < 0) {
     return errno_status(errno, "open " + path).with_frame("unable to create output file");
   }
-  return std::unique_ptr<ByteSinkStream>(std::make_unique<FileSink>(sys::UniqueFd(fd), path));
+  return std::unique_ptr<ByteSinkStream>(std::make_unique<FileSink>(sys::UniqueFd(fd), path, temporary));
 }
 
 std::unique_ptr<RestoreOutput> make_archive_output(ArchiveFormat format, std::unique_ptr<ByteSinkStream> sink,

@@ -16,7 +16,7 @@ class ByteSinkStream {
   virtual Status close() = 0;
 };
 
-// A file that is created or replaced. Errors: "unable to create output file: open P: …".
+// A file that is created, or replaced once the archive is whole. Errors: "unable to create output file: open P: …".
 Result<std::unique_ptr<ByteSinkStream>> open_archive_file(const std::string& path);
 
 enum class ArchiveFormat { tar, tgz, zip, zip_nocompress };

@@ -218,8 +218,6 @@ Status TreeWalker::result() const {
   return error(first_error_.code(), "encountered {} errors", error_count_);
 }
 
-bool TreeWalker::stopped_by_errors() const { return stop_.stop_requested(); }
-
 Status TreeWalker::visit(const DirEntryView& entry, const std::string& path, Shared& shared, std::stop_token stop) {
   if (stop.stop_requested()) {
     return Status(Code::cancelled, "cancelled");

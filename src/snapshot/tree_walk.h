@@ -77,7 +77,9 @@ class TreeWalker {
   std::vector<std::string> error_texts() const;
   // The result by the same rule for all that has been reported so far.
   Status result() const;
-  bool stopped_by_errors() const;
+  // Requested by walk()'s caller and when there were too many errors.
+  std::stop_token stop_token() const { return stop_.get_token(); }
+  void request_stop() { stop_.request_stop(); }
 
  private:
   struct Pending {

@@ -10,23 +10,23 @@ namespace cairn::snapshot {
 namespace {
 
 SourceInfo parse(std::string_view text) {
-  auto r = SourceInfo::parse(text, "host", "user", "/work/dir");
+  auto r = SourceInfo::parse(text, "host", "user", "/current/dir");
   EXPECT_TRUE(r.ok()) << text;
   return r.ok() ? *r : SourceInfo{};
 }
 
 TEST(SourceInfo, ParsesAllForms) {
-  EXPECT_EQ(parse(""), (SourceInfo{"host", "user", "/work/dir"}));
-  EXPECT_EQ(parse("."), (SourceInfo{"host", "user", "/work/dir"}));
-  EXPECT_EQ(parse(".."), (SourceInfo{"host", "user", "/work"}));
+  EXPECT_EQ(parse(""), (SourceInfo{"host", "user", "/current/dir"}));
+  EXPECT_EQ(parse("."), (SourceInfo{"host", "user", "/current/dir"}));
+  EXPECT_EQ(parse(".."), (SourceInfo{"host", "user", "/current"}));
   EXPECT_EQ(parse("foo@bar:/some/path"), (SourceInfo{"bar", "foo", "/some/path"}));
   EXPECT_EQ(parse("foo@bar:relative/../x/"), (SourceInfo{"bar", "foo", "relative/../x/"}));
   EXPECT_EQ(parse("/some/path/../other-path"), (SourceInfo{"host", "user", "/some/other-path"}));
   EXPECT_EQ(parse("@some-host"), (SourceInfo{"some-host", "", ""}));
   EXPECT_EQ(parse("some-user@some-host"), (SourceInfo{"some-host", "some-user", ""}));
   EXPECT_EQ(parse("(global)"), SourceInfo{});
-  EXPECT_EQ(parse("@host:/x"), (SourceInfo{"host", "user", "/work/dir/@host:/x"}));
-  EXPECT_EQ(parse("C:x"), (SourceInfo{"host", "user", "/work/dir/C:x"}));
+  EXPECT_EQ(parse("@host:/x"), (SourceInfo{"host", "user", "/current/dir/@host:/x"}));
+  EXPECT_EQ(parse("C:x"), (SourceInfo{"host", "user", "/current/dir/C:x"}));
 }
 
 TEST(SourceInfo, RefusesAnEmptyHost) {

@@ -37,7 +37,7 @@ struct SignalStop::State {
   UniqueFd event;
   std::atomic<bool> ending{false};
   struct sigaction old_int, old_term;
-  std::thread watcher;
+  std::jthread watcher;
 };
 
 SignalStop::SignalStop() : state_(std::make_unique<State>()) {
@@ -47,7 +47,7 @@ SignalStop::SignalStop() : state_(std::make_unique<State>()) {
   int none = -1;
   CHECK(signal_event_fd.compare_exchange_strong(none, state_->event.get()), "two SignalStop at a time");
   State* state = state_.get();
-  state->watcher = std::thread([state] {
+  state->watcher = std::jthread([state] {
     std::uint64_t count;
     while (::read(state->event.get(), &count, sizeof count) < 0 && errno == EINTR) {
     }

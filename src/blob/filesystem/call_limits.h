@@ -13,7 +13,8 @@ namespace cairn::blob {
 class CallLimits {
  public:
   CallLimits(Duration deadline, std::int64_t bytes, std::stop_token stop)
-      : deadline_ns_(monotonic_ns() + deadline.ns + (bytes >> 20) * 1'000'000'000), stop_(std::move(stop)) {}
+      : deadline_ns_(monotonic_ns() + deadline.ns + std::min(bytes >> 20, kMebibytesMax) * 1'000'000'000),
+        stop_(std::move(stop)) {}
 
   Status check() const {
     if (stop_.stop_requested()) {
@@ -45,6 +46,7 @@ class CallLimits {
   const std::stop_token& stop() const { return stop_; }
 
  private:
+  static constexpr std::int64_t kMebibytesMax = 1 << 20;
   static Code code_of(const Status& s) { return s.code(); }
   template <class T>
   static Code code_of(const Result<T>& r) {
