@@ -1,5 +1,5 @@
-// kopia.repository: the outer JSON; and the input taken for the inner JSON, sealed with a key that is no secret. What can
-// be read must be written so that it reads the same.
+// kopia.repository: the outer JSON; and the input taken for the inner JSON, sealed with a key that is no secret. What
+// can be read must be written so that it reads the same.
 #include <array>
 
 #include "format/repository_format.h"

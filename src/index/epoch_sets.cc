@@ -67,14 +67,14 @@ std::vector<std::vector<blob::BlobMetadata>> complete_sets(const std::vector<blo
   for (const blob::BlobMetadata& b : blobs) {
     const std::string_view set_id = part(b.id.text, '-', 1);
     const std::string_view count_text = part(b.id.text, '-', 2);
-    const auto count = count_text.starts_with('c') ? number(count_text.substr(1)) : std::nullopt;
-    if (!set_id.starts_with('s') || !count) {
+    const std::int64_t count = count_text.starts_with('c') ? number(count_text.substr(1)).value_or(-1) : -1;
+    if (!set_id.starts_with('s') || count < 0) {
       out.push_back({b});
       continue;
     }
-    auto& set = open[{set_id, *count}];
+    auto& set = open[{set_id, count}];
     set.push_back(b);
-    if (static_cast<std::int64_t>(set.size()) == *count) {
+    if (static_cast<std::int64_t>(set.size()) == count) {
       out.push_back(std::move(set));
       set.clear();
     }

@@ -23,11 +23,16 @@ inline constexpr const char* kFormatBlob =
     "\"\n"
     "}\n";
 inline constexpr const char* kInnerJson =
-    "{\"format\":{\"hash\":\"BLAKE2B-256-128\",\"encryption\":\"AES256-GCM-HMAC-SHA256\",\"secret\":\"gIGCg4SFhoeIiYqLjI2Oj5CRkp"
-    "OUlZaXmJmam5ydnp8=\",\"masterKey\":\"QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=\",\"version\":3,\"maxPackSize\":20971"
-    "520,\"indexVersion\":2,\"epochParameters\":{\"Enabled\":true,\"EpochRefreshFrequency\":1200000000000,\"FullCheckpointFr"
-    "equency\":7,\"CleanupSafetyMargin\":14400000000000,\"MinEpochDuration\":86400000000000,\"EpochAdvanceOnCountThreshol"
-    "d\":20,\"EpochAdvanceOnTotalSizeBytesThreshold\":10485760,\"DeleteParallelism\":4},\"enablePasswordChange\":true,\"spl"
+    "{\"format\":{\"hash\":\"BLAKE2B-256-128\",\"encryption\":\"AES256-GCM-HMAC-SHA256\",\"secret\":"
+    "\"gIGCg4SFhoeIiYqLjI2Oj5CRkp"
+    "OUlZaXmJmam5ydnp8=\",\"masterKey\":\"QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=\",\"version\":3,\"maxPackSize\":"
+    "20971"
+    "520,\"indexVersion\":2,\"epochParameters\":{\"Enabled\":true,\"EpochRefreshFrequency\":1200000000000,"
+    "\"FullCheckpointFr"
+    "equency\":7,\"CleanupSafetyMargin\":14400000000000,\"MinEpochDuration\":86400000000000,"
+    "\"EpochAdvanceOnCountThreshol"
+    "d\":20,\"EpochAdvanceOnTotalSizeBytesThreshold\":10485760,\"DeleteParallelism\":4},\"enablePasswordChange\":true,"
+    "\"spl"
     "itter\":\"DYNAMIC-4M-BUZHASH\"}}";
 inline constexpr const char* kPassword = "test-password";
 
@@ -38,7 +43,8 @@ inline constexpr const char* kMaintenance =
     "42a5b7f18ae353b46379359d053c82baca69912422846da29f257ce234159b93d4f94b4c8fc24e6ace9826cd98123018712a95baca4a87"
     "9ca9d5ed9d61853ecacbefde7fe7cbf6005802573729";
 inline constexpr const char* kMaintenanceJson =
-    "{\"nextFullMaintenance\":\"2024-01-03T03:04:05Z\",\"nextQuickMaintenance\":\"2024-01-02T04:04:05Z\",\"runs\":null}";
+    "{\"nextFullMaintenance\":\"2024-01-03T03:04:05Z\",\"nextQuickMaintenance\":\"2024-01-02T04:04:05Z\",\"runs\":"
+    "null}";
 
 inline constexpr const char* kSessionId = "se399594b2565747b5faf9150deb80548-s3035f716e3c5b0d9124";
 inline constexpr const char* kSession =
