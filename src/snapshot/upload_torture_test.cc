@@ -38,7 +38,7 @@ class Torture : public test::UploadFixture {
       GTEST_SKIP() << "needs root for owners and devices";
     }
     test::UploadFixture::SetUp();
-    tree_ = temp_.path() + "/torture";
+    tree_ = root_ + "/torture";  // the repository has the same name and is unpacked beside the source
     const std::string tests = CAIRN_TESTS_DIR;
     const Status made = run_program({"python3", tests + "/golden/gen.py", "torture", tree_});
     if (!made.ok()) {
