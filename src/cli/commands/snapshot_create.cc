@@ -101,9 +101,10 @@ Status apply_upload_speed(repo::Repository& repository, const std::string& text)
   if (text.empty()) {
     return {};
   }
-  TRY_ASSIGN(const double bytes_per_second, parse_float_text(text), "invalid upload speed");
+  constexpr double kBytesPerMegabit = 125'000;  // the unit of `snapshot estimate --upload-speed`
+  TRY_ASSIGN(const double megabits_per_second, parse_float_text(text), "invalid upload speed");
   blob::ThrottleLimits limits = repository.throttle().limits();
-  limits.upload_bytes_per_second = std::max(0.0, bytes_per_second);
+  limits.upload_bytes_per_second = std::max(0.0, megabits_per_second * kBytesPerMegabit);
   repository.throttle().set_limits(limits);
   return {};
 }
@@ -256,7 +257,7 @@ void add_snapshot_create(CommandTable& table) {
       {.name = "send-snapshot-report", .default_value = "true", .help = "Notify about the snapshot"},
       {.name = "log-dir-detail", .type = integer, .default_value = "-1", .help = "Detail of log lines on directories"},
       {.name = "log-entry-detail", .type = integer, .default_value = "-1", .help = "Detail of log lines on entries"},
-      {.name = "upload-speed", .type = text, .help = "Limit of the upload speed, in bytes per second", .hidden = true},
+      {.name = "upload-speed", .type = text, .help = "Limit of the upload speed, in Mbit/s", .hidden = true},
   };
   append_flags(flags, json_flags());
   table.add({.path = "snapshot create",
