@@ -174,31 +174,42 @@ std::string hex_encode(ByteView bytes) {
   return out;
 }
 
-Result<Bytes> hex_decode(std::string_view text) {
-  const auto digit = [](char c) -> int {
-    if (c >= '0' && c <= '9') {
-      return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-      return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-      return c - 'A' + 10;
-    }
-    return -1;
-  };
-  if (text.size() % 2 != 0) {
-    return error(Code::invalid_argument, "hex text has odd length {}", text.size());
+namespace {
+
+// 0xff = not a digit.
+constexpr std::array<Byte, 256> kHexValues = [] {
+  std::array<Byte, 256> t{};
+  t.fill(0xff);
+  for (std::size_t i = 0; i < 16; ++i) {
+    t[static_cast<Byte>("0123456789abcdef"[i])] = static_cast<Byte>(i);
+    t[static_cast<Byte>("0123456789ABCDEF"[i])] = static_cast<Byte>(i);
   }
-  Bytes out(text.size() / 2);
+  return t;
+}();
+
+}  // namespace
+
+Status hex_decode_into(std::string_view text, MutByteView out) {
+  if (text.size() != out.size() * 2) {
+    return error(Code::invalid_argument, "hex text has length {} instead of {}", text.size(), out.size() * 2);
+  }
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const int hi = digit(text[2 * i]);
-    const int lo = digit(text[2 * i + 1]);
-    if (hi < 0 || lo < 0) {
+    const Byte hi = kHexValues[static_cast<Byte>(text[2 * i])];
+    const Byte lo = kHexValues[static_cast<Byte>(text[2 * i + 1])];
+    if ((hi | lo) > 15) {
       return error(Code::invalid_argument, "invalid hex digit near offset {}", 2 * i);
     }
     out[i] = static_cast<Byte>(hi << 4 | lo);
   }
+  return {};
+}
+
+Result<Bytes> hex_decode(std::string_view text) {
+  if (text.size() % 2 != 0) {
+    return error(Code::invalid_argument, "hex text has odd length {}", text.size());
+  }
+  Bytes out(text.size() / 2);
+  TRY(hex_decode_into(text, out));
   return out;
 }
 
