@@ -77,6 +77,11 @@ Result<std::unique_ptr<repo::Repository>> Context::open_repository(OpenRequest r
     return error(Code::not_found, "{}: repository is not connected. See https://kopia.io/docs/repositories/", kFrame);
   }
   TRY_ASSIGN(std::string password, password_of_connection(), "{}: get password", kFrame);
+  constexpr Duration kFormatCacheMax = minutes(15);
+  if (const auto config = repo::LocalConfig::load(config_path_);
+      config.ok() && config->client.format_blob_cache_duration > kFormatCacheMax) {
+    notice("repository format cache duration capped at {}", go_duration(kFormatCacheMax));
+  }
   repo::OpenOptions options = open_options();
   options.read_only = request.read_only;
   Result<std::unique_ptr<repo::Repository>> opened = repo::Repository::open(config_path_, password, options, stop_);

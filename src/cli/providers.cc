@@ -242,9 +242,8 @@ Result<blob::ConnectionInfo> provider_connection(const ParsedCommand& command, b
 
 std::vector<FlagSpec> from_config_flags(bool create) {
   std::vector<FlagSpec> flags;
-  if (!create) {
-    flags.push_back({.name = "file", .type = text, .help = "Configuration file whose storage is used"});
-  }
+  flags.push_back({.name = "file", .type = text,
+                   .help = create ? "Accepted and ignored" : "Configuration file whose storage is used", .hidden = create});
   flags.push_back({.name = "token", .type = text, .help = "Token printed by 'repository status'"});
   flags.push_back({.name = "token-file", .type = text, .help = "File that holds the token"});
   flags.push_back({.name = "token-stdin", .help = "Read the token from standard input"});

@@ -73,7 +73,7 @@ Result<Parameters> new_parameters(const CreateOptions& o) {
 
 Status FormatManager::initialize(blob::Storage& storage, std::string_view password, const CreateOptions& options,
                                  std::stop_token stop) {
-  TRY(options.blob_config.validate());
+  TRY(options.blob_config.validate(), "blob config");
   TRY_ASSIGN(const Parameters parameters, new_parameters(options));
   TRY(require_absent(storage, kFormatBlobId, "repository already initialized", stop));
   TRY(require_absent(storage, kBlobConfigBlobId, "possible corruption: blobcfg blob exists, but format blob is not found",

@@ -129,7 +129,7 @@ Json LocalConfig::to_json() const {
 
 Status LocalConfig::save(const std::string& path) const {
   TRY(sys::make_directories(sys::parent_path(path), 0700), "unable to create config directory");
-  const std::string text = to_json().dump(2) + "\n";
+  const std::string text = to_json().dump(2);
   return sys::write_file_atomic(path, as_bytes(text), 0600).with_frame("unable to write config file");
 }
 
@@ -269,8 +269,12 @@ std::string encode_token(const Token& token) {
 }
 
 Result<Token> decode_token(std::string_view text) {
-  TRY_ASSIGN(const Bytes raw, base64url_raw_decode(trim(text)), "unable to decode token");
-  TRY_ASSIGN(const Json j, Json::parse(as_text(raw)), "unable to decode token");
+  const auto raw = base64url_raw_decode(trim(text));
+  const auto parsed = raw.ok() ? Json::parse(as_text(*raw)) : Result<Json>(raw.status());
+  if (!parsed.ok()) {
+    return error(Code::invalid_argument, "unable to decode token");  // no more words: it may hold a password
+  }
+  const Json& j = *parsed;
   if (j["version"].as_string() != "1") {
     return error(Code::unsupported, "unsupported token version");
   }

@@ -128,8 +128,7 @@ TEST_F(FilesystemContract, OpenOfAnEmptyDirectoryWritesNothingUntilTheFirstPut) 
   EXPECT_TRUE((*storage)->list_all("", {})->empty());
   EXPECT_TRUE(files_below(options_.path).empty());
   ASSERT_TRUE(put(*storage, "foobarbaz12345678910123213123"));
-  EXPECT_THAT(files_below(options_.path),
-              testing::ElementsAre(".shards", "foo/bar/baz12345678910123213123.f"));
+  EXPECT_THAT(files_below(options_.path), testing::ElementsAre(".shards", "foo/bar/baz12345678910123213123.f"));
   EXPECT_EQ(shards_text(), "{\"default\":[3,3],\"maxNonShardedLength\":20}\n");
 }
 
@@ -294,11 +293,11 @@ int in_child(const std::function<int()>& body) {
   ::waitpid(pid, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
-#define CHILD_EXPECT(condition)   \
-  do {                            \
-    if (!(condition)) {           \
+#define CHILD_EXPECT(condition)    \
+  do {                             \
+    if (!(condition)) {            \
       return (__LINE__ % 250) + 1; \
-    }                             \
+    }                              \
   } while (false)
 
 TEST_F(FilesystemContract, FileSizeLimitIsReportedAndLeavesNothing) {
@@ -332,8 +331,8 @@ TEST_F(FilesystemContract, FullDiskIsReportedAndLeavesNothing) {
     ASSERT_TRUE(put(storage, "q06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124"));
     const std::vector<std::string> before = files_below(options_.path);
     for (const std::size_t size : {std::size_t{6} << 20, (std::size_t{20} << 20) + 7}) {
-      const auto result =
-          storage->put(BlobId("q06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124"), ByteView(gen_rand(2, size)), {});
+      const auto result = storage->put(BlobId("q06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124"),
+                                       ByteView(gen_rand(2, size)), {});
       EXPECT_EQ(result.code(), Code::resource_exhausted) << result.status().message();
       EXPECT_THAT(result.status().message(), testing::HasSubstr("no space left on device"));
     }

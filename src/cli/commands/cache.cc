@@ -60,7 +60,7 @@ Status run_info(Context& context, const ParsedCommand& command) {
   const content::CacheSettings settings = repo::cache_settings(config, context.config_path());
   for (const char* name : {"blob-list", "contents", "index-blobs", "indexes", "metadata", "own-writes", "server-contents"}) {
     const std::string path = directory + "/" + name;
-    if (!sys::is_directory(path)) {
+    if (std::string_view(name) == "server-contents" && !sys::is_directory(path)) {
       continue;
     }
     const Usage usage = usage_of(path);

@@ -14,7 +14,7 @@ Status run_connect(Context& context, const ParsedCommand& command) {
     TRY_ASSIGN(password, ask_password(context, "Enter password to open repository: "), "getting password");
     context.write("\n");
   }
-  Status status = connect_to(context, command, target.info, password);
+  Status status = connect_to(context, command, target.storage->connection_info(), password);
   wipe(password);
   return status;
 }

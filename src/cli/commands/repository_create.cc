@@ -112,7 +112,7 @@ Status run_create(Context& context, const ParsedCommand& command) {
     wipe(password);
     return {};
   }
-  Status connected = connect_to(context, command, target.info, password);
+  Status connected = connect_to(context, command, target.storage->connection_info(), password);
   wipe(password);
   TRY(connected);
   TRY(populate(context, command), "error populating repository");

@@ -51,10 +51,15 @@ struct Change {
 };
 
 Status run_set_client(Context& context, const ParsedCommand& command) {
-  {
-    TRY(context.open_repository({.read_only = true}));  // only who may open it may change the connection
+  std::string storage_name;
+  {  // only who may open it may change the connection
+    TRY_ASSIGN(const auto repository, context.open_repository({.read_only = true}));
+    storage_name = repository->storage().display_name();
   }
   TRY_ASSIGN(repo::LocalConfig config, repo::LocalConfig::load(context.config_path()));
+  if (config.client.description.empty()) {
+    config.client.description = "Repository in " + storage_name;
+  }
   Change change{context, command, config.client};
   change.read_only();
   if (command.boolean("permissive-cache-loading")) {

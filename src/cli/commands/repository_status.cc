@@ -32,9 +32,7 @@ Duration format_cache_duration(const repo::ClientOptions& client) {
 
 std::string description(repo::Repository& repository) {
   const std::string& text = repository.client().description;
-  return text.empty() && repository.config() != nullptr && repository.config()->raw.find("description") == nullptr
-             ? "Repository in " + repository.storage().display_name()
-             : text;
+  return text.empty() ? "Repository in " + repository.storage().display_name() : text;
 }
 
 Json client_json(repo::Repository& repository) {

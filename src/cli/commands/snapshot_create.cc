@@ -96,14 +96,15 @@ Result<CreateCall> parse_call(const repo::Repository& repository, const ParsedCo
   return call;
 }
 
-// VolSync's mover may ask for a limit here; Kopia itself does not know the flag. In Mbit/s, as that of `estimate`.
+// VolSync's mover may ask for a limit here; Kopia itself does not know the flag.
 Status apply_upload_speed(repo::Repository& repository, const std::string& text) {
   if (text.empty()) {
     return {};
   }
+  constexpr double kBytesPerMegabit = 125'000;  // the unit of `snapshot estimate --upload-speed`
   TRY_ASSIGN(const double megabits_per_second, parse_float_text(text), "invalid upload speed");
   blob::ThrottleLimits limits = repository.throttle().limits();
-  limits.upload_bytes_per_second = std::max(0.0, megabits_per_second) * 1e6 / 8;
+  limits.upload_bytes_per_second = std::max(0.0, megabits_per_second * kBytesPerMegabit);
   repository.throttle().set_limits(limits);
   return {};
 }
