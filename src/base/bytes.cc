@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <mutex>
 
 namespace cairn {
 
@@ -21,9 +22,78 @@ Buffer Buffer::copy_of(ByteView bytes) {
   return b;
 }
 
+namespace {
+
+// Memory of large buffers, kept for the next one: touching fresh pages costs more here than filling them, and a chunk of
+// megabytes is made and dropped thousands of times a run. Bounded, process-wide.
+class LargeBlocks {
+ public:
+  static constexpr std::size_t kSizeMin = std::size_t{256} << 10;
+
+  // At least `size` bytes; `size` becomes what was given.
+  Byte* take(std::size_t& size) {
+    size = (size + kStep - 1) / kStep * kStep;
+    {
+      const std::lock_guard lock(mutex_);
+      auto best = blocks_.end();
+      for (auto it = blocks_.begin(); it != blocks_.end(); ++it) {
+        if (it->size >= size && it->size <= 2 * size && (best == blocks_.end() || it->size < best->size)) {
+          best = it;
+        }
+      }
+      if (best != blocks_.end()) {
+        Byte* p = best->data;
+        size = best->size;
+        kept_bytes_ -= size;
+        *best = blocks_.back();
+        blocks_.pop_back();
+        return p;
+      }
+    }
+    return static_cast<Byte*>(std::malloc(size));
+  }
+  void give(Byte* data, std::size_t size) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (kept_bytes_ + size <= kKeptBytesMax) {
+        blocks_.push_back({data, size});
+        kept_bytes_ += size;
+        return;
+      }
+    }
+    std::free(data);
+  }
+
+ private:
+  static constexpr std::size_t kStep = std::size_t{64} << 10;
+  static constexpr std::size_t kKeptBytesMax = std::size_t{24} << 20;
+  struct Block {
+    Byte* data;
+    std::size_t size;
+  };
+  std::mutex mutex_;
+  std::vector<Block> blocks_;
+  std::size_t kept_bytes_ = 0;
+};
+
+LargeBlocks& large_blocks() {
+  static auto* blocks = new LargeBlocks();  // never destroyed: buffers may outlive static destruction
+  return *blocks;
+}
+
+void free_bytes(Byte* data, std::size_t capacity) {
+  if (capacity >= LargeBlocks::kSizeMin) {
+    large_blocks().give(data, capacity);
+  } else {
+    std::free(data);
+  }
+}
+
+}  // namespace
+
 Buffer& Buffer::operator=(Buffer&& o) noexcept {
   if (this != &o) {
-    std::free(data_);
+    free_bytes(data_, capacity_);
     data_ = o.data_;
     size_ = o.size_;
     capacity_ = o.capacity_;
@@ -32,14 +102,24 @@ Buffer& Buffer::operator=(Buffer&& o) noexcept {
   return *this;
 }
 
-Buffer::~Buffer() { std::free(data_); }
+Buffer::~Buffer() { free_bytes(data_, capacity_); }
 
 void Buffer::reserve(std::size_t capacity) {
   if (capacity <= capacity_) {
     return;
   }
-  auto* p = static_cast<Byte*>(std::realloc(data_, capacity));
-  CHECK(p != nullptr, "out of memory: {} bytes", capacity);
+  Byte* p = nullptr;
+  if (capacity < LargeBlocks::kSizeMin) {
+    p = static_cast<Byte*>(std::realloc(data_, capacity));
+    CHECK(p != nullptr, "out of memory: {} bytes", capacity);
+  } else {
+    p = large_blocks().take(capacity);
+    CHECK(p != nullptr, "out of memory: {} bytes", capacity);
+    if (size_ != 0) {
+      std::memcpy(p, data_, size_);
+    }
+    free_bytes(data_, capacity_);
+  }
   data_ = p;
   capacity_ = capacity;
 }

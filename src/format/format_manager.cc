@@ -328,7 +328,8 @@ Status Manager::update(const std::function<Status(Parameters&, BlobConfig&)>& ch
   const Parameters& was = *old.parameters;
   if (p.hash != was.hash || p.encryption != was.encryption || p.ecc != was.ecc ||
       p.ecc_overhead_percent != was.ecc_overhead_percent || p.splitter != was.splitter ||
-      p.enable_password_change != was.enable_password_change || as_text(p.secret.view()) != as_text(was.secret.view()) ||
+      p.enable_password_change != was.enable_password_change ||
+      as_text(p.secret.view()) != as_text(was.secret.view()) ||
       as_text(p.master_key.view()) != as_text(was.master_key.view())) {
     return error(Code::invalid_argument, "a fixed property of the repository cannot be changed");
   }

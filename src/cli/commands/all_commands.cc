@@ -23,7 +23,7 @@ CommandTable build() {
            add_policy_delete, add_policy_list, add_policy_set, add_policy_show,
            add_repository_connect, add_repository_create, add_repository_disconnect, add_repository_set_client,
            add_repository_status, add_restore, add_show,
-           add_snapshot_create, add_snapshot_delete, add_snapshot_expire, add_snapshot_list, add_snapshot_verify,
+           add_snapshot_create, add_snapshot_delete, add_snapshot_expire, add_snapshot_list, add_snapshot_pin, add_snapshot_verify,
            add_later_commands,
        }) {
     add(table);

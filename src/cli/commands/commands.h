@@ -28,6 +28,7 @@ void add_snapshot_create(CommandTable& table);
 void add_snapshot_delete(CommandTable& table);
 void add_snapshot_expire(CommandTable& table);
 void add_snapshot_list(CommandTable& table);
+void add_snapshot_pin(CommandTable& table);
 void add_snapshot_verify(CommandTable& table);
 void add_later_commands(CommandTable& table);
 

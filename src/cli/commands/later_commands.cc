@@ -46,7 +46,6 @@ void add_later_commands(CommandTable& table) {
       {.path = "snapshot fix"},
       {.path = "snapshot migrate"},
       {.path = "snapshot move-history"},
-      {.path = "snapshot pin"},
   };
   for (CommandSpec row : kLater) {
     row.help = "Not available in this version yet";

@@ -2,6 +2,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/targets.h"
+#include "snapshot/resolve.h"
 #include "snapshot/store.h"
 
 namespace cairn::cli {
@@ -22,8 +23,11 @@ Status delete_one(Context& context, const ParsedCommand& command, repo::Reposito
 // All snapshots with this root, newest first.
 Result<std::vector<snapshot::SnapshotManifest>> by_root(Context& context, repo::Repository& repository,
                                                         const std::string& word) {
-  TRY_ASSIGN(const object::ObjectId root, object::ObjectId::parse(word), "invalid object ID");
-  TRY_ASSIGN(auto found, snapshot::find_snapshots_by_root(repository.manifests(), root, context.stop()));
+  const auto root = object::ObjectId::parse(word);
+  if (!root.ok()) {
+    return error(Code::invalid_argument, "invalid object ID: {}", snapshot::object_id_problem(word));
+  }
+  TRY_ASSIGN(auto found, snapshot::find_snapshots_by_root(repository.manifests(), *root, context.stop()));
   if (found.empty()) {
     return error(Code::not_found, "no snapshots matched {}", word);
   }
