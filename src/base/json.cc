@@ -108,6 +108,9 @@ Result<Json> Json::parse(std::string_view text, bool allow_trailing) {
   if (allow_trailing) {
     text = text.substr(0, first_value_end(text));
   }
+  if (text.empty()) {  // the library would copy from a null pointer
+    return error(Code::corrupt, "invalid JSON: {}", simdjson::error_message(simdjson::EMPTY));
+  }
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   const auto err = parser.parse(text.data(), text.size(), true).get(root);
