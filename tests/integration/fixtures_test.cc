@@ -68,13 +68,14 @@ class Fixture : public ::testing::TestWithParam<std::string> {
     return it->second;
   }
 
-  void compare_entry(const Json& want, const std::string& path, const DirEntry& entry) {
+  // `shown`: not hidden by a later entry of the same name, whose content the expectation gives for both.
+  void compare_entry(const Json& want, const std::string& path, const DirEntry& entry, bool shown) {
     ASSERT_EQ(want["path"].as_string(), path);
     const Json got = entry.to_json();
     for (const char* key : {"type", "mode", "size", "uid", "gid", "mtime", "obj", "summ"}) {
       EXPECT_EQ(want[key], got[key]) << path << " " << key << ": " << want[key].dump() << " " << got[key].dump();
     }
-    if (entry.type == EntryType::file || entry.type == EntryType::symlink) {
+    if (shown && (entry.type == EntryType::file || entry.type == EntryType::symlink)) {
       EXPECT_EQ(want["sha256"].as_string(), sha256_of(entry.obj)) << path;
     }
   }
@@ -97,7 +98,8 @@ TEST_P(Fixture, SnapshotsAreListed) {
     const auto found = by_id.find(want["id"].as_string());
     ASSERT_NE(found, by_id.end()) << want["id"].as_string();
     const Json got = found->second->to_json();
-    for (const char* key : {"source", "description", "startTime", "endTime", "incomplete", "stats", "rootEntry", "tags", "pins"}) {
+    EXPECT_EQ(want["description"].as_string(), got["description"].as_string());  // empty ones were left out
+    for (const char* key : {"source", "startTime", "endTime", "incomplete", "stats", "rootEntry", "tags", "pins"}) {
       EXPECT_EQ(want[key].dump(), got[key].dump()) << key;
     }
   }
@@ -117,7 +119,8 @@ TEST_P(Fixture, TreesAndFilesAreEqual) {
     const auto got = walk(*m->root);
     ASSERT_EQ(tree.size(), got.size());
     for (std::size_t i = 0; i < tree.size(); ++i) {
-      compare_entry(tree[i], got[i].first, got[i].second);
+      const bool shown = i + 1 == got.size() || got[i].first != got[i + 1].first;
+      compare_entry(tree[i], got[i].first, got[i].second, shown);
       if (HasFatalFailure()) {
         return;
       }
@@ -184,7 +187,10 @@ void compare_restored(const Json& want, const std::string& path) {
   ASSERT_TRUE(info.ok()) << info.status().message();
   auto entry = DirEntry::from_json(want);
   ASSERT_TRUE(entry.ok()) << entry.status().message();
-  EXPECT_EQ(info->mtime, entry->mtime) << path;
+  // Not every file system knows times before 1901.
+  if (entry->mtime >= Timestamp::from_seconds(-(std::int64_t{1} << 31))) {
+    EXPECT_EQ(info->mtime, entry->mtime) << path;
+  }
   const bool owner = ::geteuid() == 0 || (entry->uid == ::geteuid() && entry->gid == ::getegid());
   if (owner) {
     EXPECT_EQ(info->uid, entry->uid) << path;
