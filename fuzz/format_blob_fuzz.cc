@@ -31,7 +31,7 @@ void inner_document(ByteView bytes) {
   blob.sealed = *again;
   const auto back = format::open_parameters(blob, kKey);
   CHECK(back.ok(), "{}", back.status().message());
-  CHECK(back->content_format_json() == p->content_format_json());
+  CHECK(back->content_format_json().dump() == p->content_format_json().dump());
 }
 
 }  // namespace

@@ -297,7 +297,7 @@ Status Manager::store(const Loaded& old, const Parameters& p, const BlobConfig& 
   const std::string text = next.blob.serialize();
   TRY_ASSIGN(next.blob, FormatBlob::parse(as_bytes(text)), "verifying the new format");
   TRY_ASSIGN(Parameters back, open_parameters(next.blob, key), "verifying the new format");
-  if (back.content_format_json() != p.content_format_json()) {
+  if (back.content_format_json().dump() != p.content_format_json().dump()) {
     return error(Code::internal, "verifying the new format: it does not read back");
   }
   next.parameters = std::make_shared<const Parameters>(std::move(back));
