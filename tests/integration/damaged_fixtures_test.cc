@@ -21,7 +21,7 @@ class Damaged : public ::testing::TestWithParam<std::string> {
     auto base = fixture_expectation(expected()["base"].as_string());
     ASSERT_TRUE(base.ok()) << base.status().message();
     base_ = std::move(*base);
-    if (!kopia("repair").is_null()) {
+    if (kopia_succeeded("repair")) {
       repair();
     }
     files_before_ = files_below(fixture_->path());
