@@ -92,13 +92,13 @@ class UploadErrors : public test::UploadFixture {
   }
 
   std::vector<EntryError> expected_errors() const {
-    return {{"deep/secret", "unable to open file: unable to open local file: open " + at("deep/secret") +
-                                ": permission denied"},
-            {"noexec/inside", "lstat " + at("noexec/inside") + ": permission denied"},
-            {"noread", "cannot create iterator: unable to read directory: open " + at("noread") +
-                           ": permission denied"},
-            {"secret.txt", "unable to open file: unable to open local file: open " + at("secret.txt") +
-                               ": permission denied"}};
+    return {
+        {"deep/secret",
+         "unable to open file: unable to open local file: open " + at("deep/secret") + ": permission denied"},
+        {"noexec/inside", "lstat " + at("noexec/inside") + ": permission denied"},
+        {"noread", "cannot create iterator: unable to read directory: open " + at("noread") + ": permission denied"},
+        {"secret.txt",
+         "unable to open file: unable to open local file: open " + at("secret.txt") + ": permission denied"}};
   }
 
   static Policy slow_policy() {

@@ -159,7 +159,8 @@ TEST_F(Torture, EntriesInARepositoryOfOurOwn) {
   reopen();
   const SnapshotManifest m = create(tree_, "/data/torture").manifest;
   std::size_t seen = 0;
-  const std::function<void(const DirEntry&, const std::string&)> walk = [&](const DirEntry& d, const std::string& path) {
+  const std::function<void(const DirEntry&, const std::string&)> walk = [&](const DirEntry& d,
+                                                                            const std::string& path) {
     for (const DirEntry& e : read(d.obj).entries) {
       const std::string name = path.empty() ? e.name : path + "/" + e.name;
       const auto it = tree.find(name);
