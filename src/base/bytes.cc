@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <mutex>
 
 namespace cairn {
 
@@ -21,9 +22,78 @@ Buffer Buffer::copy_of(ByteView bytes) {
   return b;
 }
 
+namespace {
+
+// Memory of large buffers, kept for the next one: touching fresh pages costs more here than filling them, and a chunk of
+// megabytes is made and dropped thousands of times a run. Bounded, process-wide.
+class LargeBlocks {
+ public:
+  static constexpr std::size_t kSizeMin = std::size_t{256} << 10;
+
+  // At least `size` bytes; `size` becomes what was given.
+  Byte* take(std::size_t& size) {
+    size = (size + kStep - 1) / kStep * kStep;
+    {
+      const std::lock_guard lock(mutex_);
+      auto best = blocks_.end();
+      for (auto it = blocks_.begin(); it != blocks_.end(); ++it) {
+        if (it->size >= size && it->size <= 2 * size && (best == blocks_.end() || it->size < best->size)) {
+          best = it;
+        }
+      }
+      if (best != blocks_.end()) {
+        Byte* p = best->data;
+        size = best->size;
+        kept_bytes_ -= size;
+        *best = blocks_.back();
+        blocks_.pop_back();
+        return p;
+      }
+    }
+    return static_cast<Byte*>(std::malloc(size));
+  }
+  void give(Byte* data, std::size_t size) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (kept_bytes_ + size <= kKeptBytesMax) {
+        blocks_.push_back({data, size});
+        kept_bytes_ += size;
+        return;
+      }
+    }
+    std::free(data);
+  }
+
+ private:
+  static constexpr std::size_t kStep = std::size_t{64} << 10;
+  static constexpr std::size_t kKeptBytesMax = std::size_t{16} << 20;
+  struct Block {
+    Byte* data;
+    std::size_t size;
+  };
+  std::mutex mutex_;
+  std::vector<Block> blocks_;
+  std::size_t kept_bytes_ = 0;
+};
+
+LargeBlocks& large_blocks() {
+  static auto* blocks = new LargeBlocks();  // never destroyed: buffers may outlive static destruction
+  return *blocks;
+}
+
+void free_bytes(Byte* data, std::size_t capacity) {
+  if (capacity >= LargeBlocks::kSizeMin) {
+    large_blocks().give(data, capacity);
+  } else {
+    std::free(data);
+  }
+}
+
+}  // namespace
+
 Buffer& Buffer::operator=(Buffer&& o) noexcept {
   if (this != &o) {
-    std::free(data_);
+    free_bytes(data_, capacity_);
     data_ = o.data_;
     size_ = o.size_;
     capacity_ = o.capacity_;
@@ -32,14 +102,24 @@ Buffer& Buffer::operator=(Buffer&& o) noexcept {
   return *this;
 }
 
-Buffer::~Buffer() { std::free(data_); }
+Buffer::~Buffer() { free_bytes(data_, capacity_); }
 
 void Buffer::reserve(std::size_t capacity) {
   if (capacity <= capacity_) {
     return;
   }
-  auto* p = static_cast<Byte*>(std::realloc(data_, capacity));
-  CHECK(p != nullptr, "out of memory: {} bytes", capacity);
+  Byte* p = nullptr;
+  if (capacity < LargeBlocks::kSizeMin) {
+    p = static_cast<Byte*>(std::realloc(data_, capacity));
+    CHECK(p != nullptr, "out of memory: {} bytes", capacity);
+  } else {
+    p = large_blocks().take(capacity);
+    CHECK(p != nullptr, "out of memory: {} bytes", capacity);
+    if (size_ != 0) {
+      std::memcpy(p, data_, size_);
+    }
+    free_bytes(data_, capacity_);
+  }
   data_ = p;
   capacity_ = capacity;
 }
@@ -94,31 +174,42 @@ std::string hex_encode(ByteView bytes) {
   return out;
 }
 
-Result<Bytes> hex_decode(std::string_view text) {
-  const auto digit = [](char c) -> int {
-    if (c >= '0' && c <= '9') {
-      return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-      return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-      return c - 'A' + 10;
-    }
-    return -1;
-  };
-  if (text.size() % 2 != 0) {
-    return error(Code::invalid_argument, "hex text has odd length {}", text.size());
+namespace {
+
+// 0xff = not a digit.
+constexpr std::array<Byte, 256> kHexValues = [] {
+  std::array<Byte, 256> t{};
+  t.fill(0xff);
+  for (std::size_t i = 0; i < 16; ++i) {
+    t[static_cast<Byte>("0123456789abcdef"[i])] = static_cast<Byte>(i);
+    t[static_cast<Byte>("0123456789ABCDEF"[i])] = static_cast<Byte>(i);
   }
-  Bytes out(text.size() / 2);
+  return t;
+}();
+
+}  // namespace
+
+Status hex_decode_into(std::string_view text, MutByteView out) {
+  if (text.size() != out.size() * 2) {
+    return error(Code::invalid_argument, "hex text has length {} instead of {}", text.size(), out.size() * 2);
+  }
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const int hi = digit(text[2 * i]);
-    const int lo = digit(text[2 * i + 1]);
-    if (hi < 0 || lo < 0) {
+    const Byte hi = kHexValues[static_cast<Byte>(text[2 * i])];
+    const Byte lo = kHexValues[static_cast<Byte>(text[2 * i + 1])];
+    if ((hi | lo) > 15) {
       return error(Code::invalid_argument, "invalid hex digit near offset {}", 2 * i);
     }
     out[i] = static_cast<Byte>(hi << 4 | lo);
   }
+  return {};
+}
+
+Result<Bytes> hex_decode(std::string_view text) {
+  if (text.size() % 2 != 0) {
+    return error(Code::invalid_argument, "hex text has odd length {}", text.size());
+  }
+  Bytes out(text.size() / 2);
+  TRY(hex_decode_into(text, out));
   return out;
 }
 

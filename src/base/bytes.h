@@ -96,6 +96,8 @@ void wipe(std::string& text) noexcept;
 // Hex is written in lower case and read in either.
 std::string hex_encode(ByteView bytes);
 Result<Bytes> hex_decode(std::string_view text);
+// Without a heap allocation: `out` has half the size of the text.
+Status hex_decode_into(std::string_view text, MutByteView out);
 // RFC 4648. `base64` has padding; `base64url_raw` is URL-safe without padding.
 std::string base64_encode(ByteView bytes);
 Result<Bytes> base64_decode(std::string_view text);

@@ -18,9 +18,8 @@ Result<ContentId> ContentId::parse(std::string_view text) {
   if (hex.empty() || hex.size() > 2 * kHashSizeMax) {
     return error(Code::invalid_argument, "invalid content hash length in \"{}\"", text);
   }
-  TRY_ASSIGN(const Bytes hash, hex_decode(hex), "invalid content id \"{}\"", text);
-  id.size = static_cast<std::uint8_t>(hash.size());
-  std::memcpy(id.hash.data(), hash.data(), hash.size());
+  id.size = static_cast<std::uint8_t>(hex.size() / 2);
+  TRY(hex_decode_into(hex, MutByteView(id.hash).first(id.size)), "invalid content id \"{}\"", text);
   return id;
 }
 

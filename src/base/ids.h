@@ -1,4 +1,4 @@
-// Identifiers shared by the layers: blob ids and content ids. docs/format/blobs.md, docs/format/contents.md
+// Identifiers shared by the layers: blob ids and content ids. docs/format/blobs.md, docs/format/hashes.md
 #pragma once
 
 #include <array>

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <charconv>
 #include <cmath>
 
 #include "base/units.h"
@@ -107,6 +108,9 @@ Result<Json> Json::parse(std::string_view text, bool allow_trailing) {
   if (allow_trailing) {
     text = text.substr(0, first_value_end(text));
   }
+  if (text.empty()) {  // the library would copy from a null pointer
+    return error(Code::corrupt, "invalid JSON: {}", simdjson::error_message(simdjson::EMPTY));
+  }
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   const auto err = parser.parse(text.data(), text.size(), true).get(root);
@@ -122,20 +126,18 @@ void append_json_number(std::string& out, double v) {
     return;
   }
   const double a = std::abs(v);
-  if (a != 0 && (a < 1e-6 || a >= 1e21)) {
-    std::string s = fmt::format("{}", v);  // shortest digits
-    if (s.find('e') == std::string::npos) {
-      s = fmt::format("{:e}", v);
-    }
-    // Go writes e-07 as e-7.
-    const std::size_t e = s.find('e');
-    if (e != std::string::npos && e + 2 < s.size() && s[e + 2] == '0') {
-      s.erase(e + 2, 1);
-    }
-    out += s;
-    return;
+  const bool fixed = a == 0 || (a >= 1e-6 && a < 1e21);
+  char digits[64];
+  const auto end =
+      std::to_chars(digits, digits + sizeof digits, v, fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  std::string_view text(digits, static_cast<std::size_t>(end.ptr - digits));
+  // Go writes e-07 as e-7.
+  const std::size_t e = text.find("e-0");
+  out += text.substr(0, e);
+  if (e != std::string_view::npos) {
+    out += "e-";
+    out += text.substr(e + 3);
   }
-  out += float_text(v);
 }
 
 namespace {

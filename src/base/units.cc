@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 
 namespace cairn {
@@ -55,16 +56,10 @@ std::string float_text(double v) {
     return v > 0 ? "+Inf" : "-Inf";
   }
   const double a = std::abs(v);
-  if (a == 0 || (a >= 1e-4 && a < 1e21)) {
-    std::string s = fmt::format("{}", v);
-    if (s.find('e') != std::string::npos) {
-      s = fmt::format("{:.0f}", v);
-    } else if (s.ends_with(".0")) {
-      s.resize(s.size() - 2);
-    }
-    return s;
-  }
-  return fmt::format("{:e}", v);
+  const bool fixed = a == 0 || (a >= 1e-4 && a < 1e21);
+  char text[64];
+  const auto end = std::to_chars(text, text + sizeof text, v, fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  return std::string(text, end.ptr);
 }
 
 std::string_view trim(std::string_view s) {

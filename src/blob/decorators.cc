@@ -56,7 +56,8 @@ class MetricsStorage final : public ForwardingStorage {
     }
     return status;
   }
-  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options, std::stop_token stop) override {
+  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options,
+                           std::stop_token stop) override {
     ++metrics_->puts;
     auto result = inner().put(id, data, options, std::move(stop));
     if (result.ok()) {
@@ -88,7 +89,8 @@ class RetentionStorage final : public ForwardingStorage {
       : ForwardingStorage(std::move(inner)), mode_(std::move(mode)), period_(period) {}
   using Storage::put;
 
-  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options, std::stop_token stop) override {
+  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options,
+                           std::stop_token stop) override {
     if (!is_protected(id) || !options.retention_mode.empty()) {
       return inner().put(id, data, options, std::move(stop));
     }

@@ -18,7 +18,8 @@ class ForwardingStorage : public Storage {
   Status list(std::string_view prefix, const ListCallback& callback, std::stop_token stop) override {
     return inner_->list(prefix, callback, std::move(stop));
   }
-  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options, std::stop_token stop) override {
+  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options,
+                           std::stop_token stop) override {
     return inner_->put(id, data, options, std::move(stop));
   }
   Status remove(const BlobId& id, std::stop_token stop) override { return inner_->remove(id, std::move(stop)); }

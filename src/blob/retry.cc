@@ -31,7 +31,8 @@ class RetryStorage final : public ForwardingStorage {
   Result<BlobMetadata> metadata(const BlobId& id, std::stop_token stop) override {
     return retry("GetMetadata", id, stop, [&] { return inner().metadata(id, stop); });
   }
-  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options, std::stop_token stop) override {
+  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options,
+                           std::stop_token stop) override {
     return retry("PutBlob", id, stop, [&] { return inner().put(id, data, options, stop); });
   }
   Status remove(const BlobId& id, std::stop_token stop) override {

@@ -52,7 +52,8 @@ TEST(Sharding, UsualLayouts) {
   EXPECT_EQ(path(fresh, "_log_20240102030405_ab12_x"), "_/log/_20240102030405_ab12_x.f");
   EXPECT_EQ(path(legacy, "_log_20240102030405_ab12_x"), "_lo/g_2/0240102030405_ab12_x.f");
   EXPECT_EQ(path(ShardLayout::with_shards({}), "foobarbaz12345678910123213123"), "foobarbaz12345678910123213123.f");
-  EXPECT_EQ(path(ShardLayout::with_shards({0, 2}), "foobarbaz12345678910123213123"), "fo/obarbaz12345678910123213123.f");
+  EXPECT_EQ(path(ShardLayout::with_shards({0, 2}), "foobarbaz12345678910123213123"),
+            "fo/obarbaz12345678910123213123.f");
 }
 
 TEST(Sharding, FileText) {

@@ -26,7 +26,7 @@ struct ByteRange {
 };
 
 struct PutOptions {
-  std::string retention_mode;          // "", GOVERNANCE or COMPLIANCE
+  std::string retention_mode;  // "", GOVERNANCE or COMPLIANCE
   Duration retention_period{};
   bool do_not_recreate = false;        // already_exists instead of replacing, where the store can
   std::optional<Timestamp> set_mtime;  // unsupported where the store cannot
@@ -56,8 +56,8 @@ class Storage {
   virtual Result<BlobMetadata> metadata(const BlobId& id, std::stop_token stop) = 0;
   // Every blob whose id starts with `prefix`, any order. An error of the callback ends the listing and is returned.
   virtual Status list(std::string_view prefix, const ListCallback& callback, std::stop_token stop) = 0;
-  // Makes the bytes visible under `id`, whole or not at all, durably; repeatable with equal bytes. Returns the storage's
-  // timestamp. After cancelled the blob may or may not exist. Errors: unavailable, permission_denied,
+  // Makes the bytes visible under `id`, whole or not at all, durably; repeatable with equal bytes. Returns the
+  // storage's timestamp. After cancelled the blob may or may not exist. Errors: unavailable, permission_denied,
   // resource_exhausted (storage full), unsupported (an option), already_exists.
   virtual Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options,
                                    std::stop_token stop) = 0;

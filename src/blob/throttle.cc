@@ -124,7 +124,8 @@ class ThrottleStorage final : public ForwardingStorage {
     TRY(limiter_->take(Limiter::lists, 1, stop));
     return inner().list(prefix, callback, stop);
   }
-  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options, std::stop_token stop) override {
+  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options,
+                           std::stop_token stop) override {
     TRY_ASSIGN(const auto place, limiter_->enter(true, stop));
     TRY(limiter_->take(Limiter::writes, 1, stop));
     TRY(limiter_->take(Limiter::upload, static_cast<double>(gather_size(data)), stop));
@@ -139,7 +140,6 @@ class ThrottleStorage final : public ForwardingStorage {
  private:
   std::shared_ptr<Limiter> limiter_;
 };
-
 
 }  // namespace
 

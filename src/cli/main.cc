@@ -1,3 +1,9 @@
+#include <malloc.h>
+
 #include "cli/app.h"
 
-int main(int argc, char** argv) { return cairn::cli::run_program({argv, argv + argc}); }
+int main(int argc, char** argv) {
+  // An arena for every thread would multiply the memory held for nothing; large buffers have a pool of their own.
+  mallopt(M_ARENA_MAX, 2);
+  return cairn::cli::run_program({argv, argv + argc});
+}

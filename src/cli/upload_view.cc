@@ -43,9 +43,8 @@ void UploadView::finish() {
 }
 
 void UploadView::on_entry_error(const std::string& path, const std::string& message, bool ignored) {
-  const std::string line =
-      fmt::format("{}{} when processing \"{}\": {}{}", shown() ? "\n ! " : "", ignored ? "Ignored error" : "Error",
-                  path, message, shown() ? "\n" : "");
+  const std::string line = fmt::format("{}{} when processing \"{}\": {}{}", shown() ? "\n ! " : "",
+                                       ignored ? "Ignored error" : "Error", path, message, shown() ? "\n" : "");
   log::write(ignored ? log::Level::warning : log::Level::error, kLogModule, line);
 }
 
@@ -55,7 +54,8 @@ std::string UploadView::estimate_text() const {
     return "estimating...";
   }
   const std::int64_t done = counters.hashed_bytes + counters.cached_bytes;
-  const double percent = total > 0 ? std::min(100.0, 100.0 * static_cast<double>(done) / static_cast<double>(total)) : 100.0;
+  const double percent =
+      total > 0 ? std::min(100.0, 100.0 * static_cast<double>(done) / static_cast<double>(total)) : 100.0;
   std::string out = fmt::format("estimated {} ({:.1f}%)", bytes_text(total), percent);
   const double elapsed = static_cast<double>(monotonic_ns() - start_ns_) / 1e9;
   if (done > 0 && elapsed > 0) {
@@ -88,7 +88,8 @@ std::string UploadView::text(char spinner) const {
   // The path takes what is left of the line; its end says most.
   const auto width = static_cast<std::size_t>(std::max(sys::terminal_width(STDERR_FILENO), 1)) - 1;
   std::string path = current_path();
-  std::replace_if(path.begin(), path.end(), [](char ch) { return static_cast<unsigned char>(ch) < 0x20; }, '?');
+  std::replace_if(
+      path.begin(), path.end(), [](char ch) { return static_cast<unsigned char>(ch) < 0x20; }, '?');
   if (out.size() + 10 < width && !path.empty()) {
     const std::size_t room = width - out.size() - 2;
     out += ", " + (path.size() > room ? path.substr(path.size() - room) : path);

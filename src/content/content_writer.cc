@@ -22,6 +22,20 @@ Scratch& scratch() {
   return s;
 }
 
+Status check_with_ecc(const format::UnitCrypto& crypto, const ContentId& id, GatherView stored, ByteView expected) {
+  Buffer joined;
+  joined.reserve(gather_size(stored));
+  for (const ByteView& v : stored) {
+    joined.append(v);
+  }
+  std::size_t repaired = 0;
+  TRY_ASSIGN(const Buffer decoded, crypto.open(id.iv(), joined.view(), &repaired));
+  if (repaired != 0 || !std::ranges::equal(decoded.view(), expected)) {
+    return error(Code::internal, "content {} was encoded with errors", id.text());
+  }
+  return {};
+}
+
 class WriterPass {
  public:
   explicit WriterPass(FlushGate& gate) : gate_(gate) { gate_.enter_writer(); }
@@ -264,31 +278,15 @@ Status ContentManagerImpl::seal_into(const ContentId& id, ByteView data, const E
 #endif
   std::vector<ByteView>& views = scratch().views;
   views.assign(out.begin(), out.end());
-  Buffer& decoded = scratch().decoded;
   if (crypto_->has_ecc()) {
-    Buffer joined;
-    for (const ByteView& v : views) {
-      joined.append(v);
-    }
-    std::size_t repaired = 0;
-    TRY_ASSIGN(decoded, crypto_->open(id.iv(), joined.view(), &repaired));
-    if (repaired != 0) {
-      return error(Code::internal, "content {} was encoded with errors", id.text());
-    }
+    TRY(check_with_ecc(*crypto_, id, views, encoded.plain));
   } else {
-    decoded.clear();
-    decoded.resize(encoded.plain.size());
-    TRY(crypto_->encryptor().open(id.iv(), views, decoded.mut()), "content {}", id.text());
+    TRY(crypto_->encryptor().check(id.iv(), views, encoded.plain), "content {}", id.text());
   }
   if (encoded.compression == 0) {
-    if (!std::ranges::equal(decoded.view(), data)) {
-      return error(Code::internal, "content {} does not decrypt to what was written", id.text());
-    }
     return {};
   }
-  if (!std::ranges::equal(decoded.view(), encoded.plain)) {
-    return error(Code::internal, "content {} does not decrypt to what was written", id.text());
-  }
+  Buffer& decoded = scratch().decoded;
   decoded.clear();
   TRY(compress::decompress(encoded.compression, encoded.plain, decoded, data.size(), data.size()), "content {}", id.text());
   if (!std::ranges::equal(decoded.view(), data)) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "base/random.h"
 #include "crypto/hmac_sha256.h"
@@ -155,6 +156,37 @@ Status open_in(Context& c, const Byte* key, ByteView aad, GatherView sealed, Mut
   return c.finish_open(tag.data()) ? Status() : not_authentic();
 }
 
+constexpr std::size_t kCheckBlock = 16 << 10;  // stays in the first-level cache
+
+// `sealed` holds kAeadOverhead bytes more than `expected`.
+template <class Context>
+Status check_in(Context& c, const Byte* key, ByteView aad, GatherView sealed, ByteView expected) {
+  InCursor in(sealed);
+  std::array<Byte, kNonceSize> nonce;
+  take(in, nonce);
+  if (!c.start(false, key, nonce.data(), aad)) {
+    return cipher_failed();
+  }
+  std::array<Byte, kCheckBlock> block;
+  bool equal = true;
+  for (std::size_t done = 0; done < expected.size();) {
+    const std::size_t n = std::min({in.run(), expected.size() - done, block.size()});
+    if (!c.update(in.data(), n, block.data())) {
+      return not_authentic();
+    }
+    equal = equal && std::memcmp(block.data(), expected.data() + done, n) == 0;
+    in.advance(n);
+    done += n;
+  }
+  OPENSSL_cleanse(block.data(), std::min(block.size(), expected.size()));
+  std::array<Byte, kTagSize> tag;
+  take(in, tag);
+  if (!c.finish_open(tag.data())) {
+    return not_authentic();
+  }
+  return equal ? Status() : error(Code::corrupt, "decrypted bytes differ from what was encrypted");
+}
+
 // Calls `f` with this thread's context for the algorithm.
 template <class F>
 Status with_context(Algorithm algorithm, F f) {
@@ -198,6 +230,15 @@ class HmacKeyEncryptor final : public Encryptor {
     CHECK(out.size() + kAeadOverhead == size);
     const ItemKey key(hmac_, iv);
     return open_with(algorithm_, key.bytes.data(), iv, sealed, out);
+  }
+
+  Status check(ByteView iv, GatherView sealed, ByteView expected) const override {
+    const std::size_t size = gather_size(sealed);
+    if (size != expected.size() + kAeadOverhead) {
+      return error(Code::corrupt, "{} sealed bytes cannot hold {}", size, expected.size());
+    }
+    const ItemKey key(hmac_, iv);
+    return with_context(algorithm_, [&](auto& c) { return check_in(c, key.bytes.data(), iv, sealed, expected); });
   }
 
   Result<Buffer> seal_with_nonce(ByteView iv, ByteView plaintext, ByteView nonce) const override {

@@ -31,6 +31,9 @@ class Encryptor {
   // Decrypts the concatenated `sealed` into the contiguous `out` (size = sealed − overhead).
   // Errors: corrupt when too short or not authentic (then `out` holds garbage).
   virtual Status open(ByteView iv, GatherView sealed, MutByteView out) const = 0;
+  // Decrypts `sealed` block by block and compares with `expected`, holding no second copy of it.
+  // Errors: corrupt (does not authenticate, or opens to something else).
+  virtual Status check(ByteView iv, GatherView sealed, ByteView expected) const = 0;
   // Conveniences over the above.
   Result<Buffer> seal(ByteView iv, ByteView plaintext) const;
   Result<Buffer> open(ByteView iv, ByteView sealed) const;

@@ -74,7 +74,7 @@ template <class Word>
   }
   for (int i = 0; i < 8; ++i) {
     v[i] = h[i];
-    v[i + 8] = T::kInit[static_cast<std::size_t>(i)];
+    v[i + 8] = T::kInit[i];
   }
   v[12] ^= static_cast<Word>(count);
   if constexpr (sizeof(Word) == 4) {
@@ -127,7 +127,7 @@ void blake2_compress_blocks(std::uint32_t* h, const Byte* blocks, std::size_t bl
 template <class Variant>
 Blake2Start<Variant>::Blake2Start(ByteView key, std::size_t digest_size) {
   using Word = typename Variant::Word;
-  std::copy(Traits<Word>::kInit.begin(), Traits<Word>::kInit.end(), initial.begin());
+  std::copy(std::begin(Traits<Word>::kInit), std::end(Traits<Word>::kInit), initial.begin());
   initial[0] ^= 0x01010000U ^ static_cast<Word>(key.size() << 8) ^ static_cast<Word>(digest_size);
   h = initial;
   if (!key.empty()) {

@@ -7,7 +7,7 @@
 #include <array>
 #include <utility>
 
-#include "crypto/blake2.h"
+#include "crypto/blake2b_many.h"
 #include "crypto/hmac_sha256.h"
 
 namespace cairn::crypto {
@@ -39,6 +39,18 @@ template <class Variant>
 class Blake2Hasher final : public HasherBase {
  public:
   Blake2Hasher(ByteView key, std::size_t digest_size, std::size_t size) : HasherBase(size), start_(key, digest_size) {}
+
+  void hash_many(std::span<const ByteView> inputs, std::span<HashValue> out) const override {
+    if constexpr (std::is_same_v<Variant, Blake2b>) {
+      const std::span<const Blake2bEngine> engines = blake2b_engines();
+      if (inputs.size() > 1 && !engines.empty()) {
+        CHECK(inputs.size() == out.size());
+        blake2b_many(engines.front(), start_, inputs, size(), out);
+        return;
+      }
+    }
+    Hasher::hash_many(inputs, out);
+  }
 
  private:
   void digest(GatherView parts, Byte* out) const override { blake2_hash(start_, parts, out, size()); }

@@ -76,8 +76,8 @@ Status FormatManager::initialize(blob::Storage& storage, std::string_view passwo
   TRY(options.blob_config.validate(), "blob config");
   TRY_ASSIGN(const Parameters parameters, new_parameters(options));
   TRY(require_absent(storage, kFormatBlobId, "repository already initialized", stop));
-  TRY(require_absent(storage, kBlobConfigBlobId, "possible corruption: blobcfg blob exists, but format blob is not found",
-                     stop));
+  TRY(require_absent(storage, kBlobConfigBlobId,
+                     "possible corruption: blobcfg blob exists, but format blob is not found", stop));
 
   FormatBlob blob;
   blob.tool = kTool;

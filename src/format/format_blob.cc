@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "base/units.h"
+#include "crypto/kdf.h"
 #include "format/repository_format.h"
 #include "format/sealing.h"
-#include "crypto/kdf.h"
 
 namespace cairn::format {
 namespace {

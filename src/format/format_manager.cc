@@ -297,7 +297,7 @@ Status Manager::store(const Loaded& old, const Parameters& p, const BlobConfig& 
   const std::string text = next.blob.serialize();
   TRY_ASSIGN(next.blob, FormatBlob::parse(as_bytes(text)), "verifying the new format");
   TRY_ASSIGN(Parameters back, open_parameters(next.blob, key), "verifying the new format");
-  if (back.content_format_json() != p.content_format_json()) {
+  if (back.content_format_json().dump() != p.content_format_json().dump()) {
     return error(Code::internal, "verifying the new format: it does not read back");
   }
   next.parameters = std::make_shared<const Parameters>(std::move(back));
@@ -328,7 +328,8 @@ Status Manager::update(const std::function<Status(Parameters&, BlobConfig&)>& ch
   const Parameters& was = *old.parameters;
   if (p.hash != was.hash || p.encryption != was.encryption || p.ecc != was.ecc ||
       p.ecc_overhead_percent != was.ecc_overhead_percent || p.splitter != was.splitter ||
-      p.enable_password_change != was.enable_password_change || as_text(p.secret.view()) != as_text(was.secret.view()) ||
+      p.enable_password_change != was.enable_password_change ||
+      as_text(p.secret.view()) != as_text(was.secret.view()) ||
       as_text(p.master_key.view()) != as_text(was.master_key.view())) {
     return error(Code::invalid_argument, "a fixed property of the repository cannot be changed");
   }

@@ -130,7 +130,8 @@ Json known_keys(const Parameters& p) {
   j.set_omitempty("splitter", p.splitter);
   if (p.upgrade_lock) {
     const Json& old_lock = old["upgradeLock"];
-    j.set("upgradeLock", with_unknown_keys(lock_to_json(*p.upgrade_lock), old_lock, {"ownerID", "advanceNoticeDuration"}));
+    j.set("upgradeLock",
+          with_unknown_keys(lock_to_json(*p.upgrade_lock), old_lock, {"ownerID", "advanceNoticeDuration"}));
   }
   if (!p.required_features.empty()) {
     const Json& old_list = old["requiredFeatures"];

@@ -1,4 +1,5 @@
-// `kopia.repository` and `kopia.blobcfg`: parameters and keys of a repository. docs/format/repository.md (kopia-format §3)
+// `kopia.repository` and `kopia.blobcfg`: parameters and keys of a repository. docs/format/repository.md (kopia-format
+// §3)
 #pragma once
 
 #include <functional>
@@ -136,8 +137,8 @@ Result<Bytes> seal_blob_config(const BlobConfig& c, ByteView format_key, ByteVie
 class FormatManager {
  public:
   struct Options {
-    std::string cache_directory;               // "" = none
-    Duration cache_duration = minutes(15);     // capped at 15 min; negative: ignore the cache at the first read
+    std::string cache_directory;            // "" = none
+    Duration cache_duration = minutes(15);  // capped at 15 min; negative: ignore the cache at the first read
     std::string upgrade_owner_id;
     bool wait_for_upgrade_lock = true;  // false: fail with failed_precondition "upgrade in progress" at once
     const Clock* clock = &system_clock();
@@ -162,8 +163,8 @@ class FormatManager {
   virtual Bytes format_blob_bytes() const = 0;
   virtual ByteView format_key() const = 0;
   // Read-modify-write without cache. `change` edits the freshly read values; what is fixed for the life of a repository
-  // must stay. There is no compare-and-swap in the format: the last writer wins, so this stays rare and operator-driven.
-  // Errors: those of `change`; invalid_argument (validation, immutable field); the storage's.
+  // must stay. There is no compare-and-swap in the format: the last writer wins, so this stays rare and
+  // operator-driven. Errors: those of `change`; invalid_argument (validation, immutable field); the storage's.
   virtual Status update(const std::function<Status(Parameters&, BlobConfig&)>& change, std::stop_token stop) = 0;
   // Keys and data stay. Errors: failed_precondition when the repository was created without support for it.
   virtual Status change_password(std::string_view new_password, std::stop_token stop) = 0;

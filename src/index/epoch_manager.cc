@@ -140,12 +140,13 @@ Result<EpochState> Epochs::attempt(std::stop_token stop) {
   EpochState s;
   s.valid_until = clock_.now() + refresh_frequency();
   std::vector<BlobMetadata> blobs;
-  TRY(storage_->list(kEpochBlobsPrefix,
-                     [&](const BlobMetadata& b) {
-                       blobs.push_back(b);
-                       return Status();
-                     },
-                     stop),
+  TRY(storage_->list(
+          kEpochBlobsPrefix,
+          [&](const BlobMetadata& b) {
+            blobs.push_back(b);
+            return Status();
+          },
+          stop),
       "error listing index blobs");
   std::sort(blobs.begin(), blobs.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   Classified c;

@@ -67,14 +67,14 @@ std::vector<std::vector<blob::BlobMetadata>> complete_sets(const std::vector<blo
   for (const blob::BlobMetadata& b : blobs) {
     const std::string_view set_id = part(b.id.text, '-', 1);
     const std::string_view count_text = part(b.id.text, '-', 2);
-    const auto count = count_text.starts_with('c') ? number(count_text.substr(1)) : std::nullopt;
-    if (!set_id.starts_with('s') || !count) {
+    const std::int64_t count = count_text.starts_with('c') ? number(count_text.substr(1)).value_or(-1) : -1;
+    if (!set_id.starts_with('s') || count < 0) {
       out.push_back({b});
       continue;
     }
-    auto& set = open[{set_id, *count}];
+    auto& set = open[{set_id, count}];
     set.push_back(b);
-    if (static_cast<std::int64_t>(set.size()) == *count) {
+    if (static_cast<std::int64_t>(set.size()) == count) {
       out.push_back(std::move(set));
       set.clear();
     }
@@ -85,8 +85,8 @@ std::vector<std::vector<blob::BlobMetadata>> complete_sets(const std::vector<blo
 std::vector<EpochRange> longest_chain(std::vector<EpochRange> ranges) {
   std::sort(ranges.begin(), ranges.end());
   struct Reached {
-    std::size_t length = 0;     // ranges from epoch 0 up to here
-    std::ptrdiff_t last = -1;   // the range that ends here
+    std::size_t length = 0;    // ranges from epoch 0 up to here
+    std::ptrdiff_t last = -1;  // the range that ends here
   };
   // Key: the first epoch not covered. Ranges only lead forward and are sorted by start, so each start is final when
   // its ranges are looked at.
@@ -132,8 +132,8 @@ bool should_advance(const std::vector<blob::BlobMetadata>& uncompacted, const fo
 }
 
 std::int64_t next_single_candidate(std::int64_t first, const std::vector<std::int64_t>& compacted) {
-  for (auto it = std::lower_bound(compacted.begin(), compacted.end(), first);
-       it != compacted.end() && *it == first; ++it) {
+  for (auto it = std::lower_bound(compacted.begin(), compacted.end(), first); it != compacted.end() && *it == first;
+       ++it) {
     ++first;
   }
   return first;

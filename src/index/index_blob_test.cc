@@ -69,41 +69,52 @@ std::vector<Vector> vectors() {
   static const std::string p2 = "p" + std::string(32, '2');
   static const std::string q1 = "q" + std::string(32, '1');
   return {
-      {"mixed", 2,
-       "02110011000000030000000202000000000000eeddccbbaa998877665544332211006553f102800000a00000c80000e400000000ffeeddcc"
-       "bbaa998877665544332211006553f101000000200000640000800000006b000102030405060708090a0b0c0d0e0f6553f100000000200007"
+      {"mixed",
+       2,
+       "02110011000000030000000202000000000000eeddccbbaa998877665544332211006553f102800000a00000c80000e400000000ffeeddc"
+       "c"
+       "bbaa998877665544332211006553f101000000200000640000800000006b000102030405060708090a0b0c0d0e0f6553f10000000020000"
+       "7"
        "d0000404000101360000008d36000000c30000000003000000110103007032323232323232323232323232323232323232323232323232"
        "323232323232322d73303031313232333334343535363637373132347131313131313131313131313131313131313131313131313131313"
        "131313131312d7330303131323233333434353536363737313234",
        {first, second, third}},
-      {"single", 2,
-       "021100100000000100000001010000000000ffeeddccbbaa998877665544332211006553f101000000200000640000800000360000003d00"
+      {"single",
+       2,
+       "021100100000000100000001010000000000ffeeddccbbaa998877665544332211006553f101000000200000640000800000360000003d0"
+       "0"
        "00000003007032323232323232323232323232323232323232323232323232323232323232322d73303031313232333334343535363637"
        "37313234",
        {second}},
-      {"long", 2,
+      {"long",
+       2,
        "021100130000000100000001010000000000ffeeddccbbaa998877665544332211006553f1013fffffffbcdef12345670000"
        "0000a10300000040000000000300703232",
        {entry("ffeeddccbbaa99887766554433221100", "p22", 1700000001, (1u << 30) - 1, 0x1234567, 0xABCDEF1)}},
-      {"v1", 1,
+      {"v1",
+       1,
        "011100140000000200ffeeddccbbaa9988776655443322110000005f5e100101210000005280000020000000806b000102030405060708"
        "090a0b0c0d0e0f00005f5e1000012100000073000000200000040470323232323232323232323232323232323232323232323232323232"
        "3232323232713131313131313131313131313131313131313131313131313131313131313131",
        {entry("ffeeddccbbaa99887766554433221100", p2, 1600000001, 32, 128, 100, true, 0, 1),
         entry("k000102030405060708090a0b0c0d0e0f", q1, 1600000000, 32, 1028, 1000, false, 0, 1)}},
-      {"small repository", 2,
-       "0211001100000003000000020200000000001996bd5b8ff62a7ed45072081391900865937d250000002000000b000027000000002c2553f0"
+      {"small repository",
+       2,
+       "0211001100000003000000020200000000001996bd5b8ff62a7ed45072081391900865937d250000002000000b000027000000002c2553f"
+       "0"
        "2f617f4d229868120d4ccf6b65937d250000004700012c00003d0000016b1d691824fc50414337e379499a9e8acc65937d2500000020000"
-       "118000054000101360000008d36000000c3000000000300000011010300703036623234326437353636376431376362636464666565616163"
+       "118000054000101360000008d36000000c30000000003000000110103007030366232343264373536363764313763626364646665656161"
+       "63"
        "3033396665642d7333303335663731366533633562306439313234713662346136366466353734613261326662326430343761663933393"
        "6313435392d7333303335663731366533633562306439313234",
-       {entry("1996bd5b8ff62a7ed450720813919008", "p06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124", 1704164645, 32,
-              39, 11),
-        entry("2c2553f02f617f4d229868120d4ccf6b", "p06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124", 1704164645, 71,
-              61, 300, false, 0x1101),
+       {entry("1996bd5b8ff62a7ed450720813919008", "p06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124", 1704164645,
+              32, 39, 11),
+        entry("2c2553f02f617f4d229868120d4ccf6b", "p06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124", 1704164645,
+              71, 61, 300, false, 0x1101),
         entry("k1d691824fc50414337e379499a9e8acc", "q6b4a66df574a2a2fb2d047af93961459-s3035f716e3c5b0d9124", 1704164645,
               32, 84, 280, false, 0x1101)}},
-      {"small repository of format 1", 1,
+      {"small repository of format 1",
+       1,
        "0111001400000003001996bd5b8ff62a7ed450720813919008000065937d250136000000770000043b00000027002c2553f02f617f4d22"
        "9868120d4ccf6b000065937d2501360000007700000462000001486b1d691824fc50414337e379499a9e8acc000065937d250136000000"
        "ad0000043b000001347066666133333962396266393533316235353335616635656332616632636638302d733335393132313830636663"
@@ -219,10 +230,10 @@ TEST(IndexBlob, RejectsMalformedHeaders) {
   };
   EXPECT_EQ(code_with(0, "03"), Code::unsupported);
   EXPECT_EQ(code_with(0, "00"), Code::unsupported);
-  EXPECT_EQ(code_with(1, "00"), Code::corrupt);        // key size
+  EXPECT_EQ(code_with(1, "00"), Code::corrupt);  // key size
   EXPECT_EQ(code_with(1, "01"), Code::corrupt);
-  EXPECT_EQ(code_with(1, "22"), Code::corrupt);        // longer than any hash
-  EXPECT_EQ(code_with(2, "000f"), Code::corrupt);      // entry size
+  EXPECT_EQ(code_with(1, "22"), Code::corrupt);    // longer than any hash
+  EXPECT_EQ(code_with(2, "000f"), Code::corrupt);  // entry size
   EXPECT_EQ(code_with(2, "0014"), Code::corrupt);
   EXPECT_EQ(code_with(4, "ffffffff"), Code::corrupt);  // entries
   EXPECT_EQ(code_with(8, "ffffffff"), Code::corrupt);  // packs
@@ -239,8 +250,8 @@ TEST(IndexBlob, RejectsTableNumbersOutOfRange) {
     return reader.ok() ? reader->at(0).code() : reader.code();
   };
   const std::size_t value = 17 + 17;
-  EXPECT_EQ(at_code(value + 14, "0001"), Code::corrupt);       // pack number
-  EXPECT_EQ(at_code(12, "00"), Code::corrupt);                 // no formats: tables shift, the entry has none
+  EXPECT_EQ(at_code(value + 14, "0001"), Code::corrupt);          // pack number
+  EXPECT_EQ(at_code(12, "00"), Code::corrupt);                    // no formats: tables shift, the entry has none
   EXPECT_EQ(at_code(value + 16 + 1, "ffffff00"), Code::corrupt);  // name offset
   EXPECT_EQ(at_code(one.size() / 2 - 1, "2f"), Code::corrupt);    // '/' in a pack name
   EXPECT_EQ(at_code(one.size() / 2 - 1, "00"), Code::corrupt);
@@ -400,13 +411,20 @@ TEST(IndexBuilder, MergeKeepsTheWinner) {
     std::string_view pack;
   };
   const std::vector<Case> cases = {
-      {{entry("aabbcc", "a", 1, 0, 28, 0), entry("aabbcc", "b", 3, 0, 28, 0), entry("aabbcc", "c", 2, 0, 28, 0)}, 3,
-       false, "b"},
+      {{entry("aabbcc", "a", 1, 0, 28, 0), entry("aabbcc", "b", 3, 0, 28, 0), entry("aabbcc", "c", 2, 0, 28, 0)},
+       3,
+       false,
+       "b"},
       {{entry("de1e1e", "x", 4, 0, 28, 0), entry("de1e1e", "y", 4, 0, 28, 0, true)}, 4, false, "x"},
       {{entry("de1e1e", "ff", 4, 0, 28, 0, true), entry("de1e1e", "gg", 4, 0, 28, 0, true),
-        entry("de1e1e", "hh", 4, 0, 28, 0, true)}, 4, true, "hh"},
-      {{entry("de1e1e", "xx", 4, 0, 28, 0), entry("de1e1e", "yy", 4, 0, 28, 0), entry("de1e1e", "zz", 4, 0, 28, 0)}, 4,
-       false, "zz"},
+        entry("de1e1e", "hh", 4, 0, 28, 0, true)},
+       4,
+       true,
+       "hh"},
+      {{entry("de1e1e", "xx", 4, 0, 28, 0), entry("de1e1e", "yy", 4, 0, 28, 0), entry("de1e1e", "zz", 4, 0, 28, 0)},
+       4,
+       false,
+       "zz"},
       {{entry("de1e1e", "xx", 4, 0, 28, 0), entry("de1e1e", "aa", 5, 0, 28, 0, true)}, 5, true, "aa"},
   };
   for (const Case& c : cases) {
@@ -508,10 +526,10 @@ TEST(IndexBuilder, ManyEntriesComeBack) {
   for (int i = 0; i < 20000; ++i) {
     const std::uint64_t r = random();
     const std::string text = (r % 5 == 0 ? "k" : "") + fmt::format("{:064x}", r % 9000 * 0x9e3779b97f4a7c15ULL);
-    Entry e = entry(text, packs[random() % packs.size()], static_cast<std::int64_t>(random() % 1000),
-                    static_cast<std::uint32_t>(random() % (1u << 30)), static_cast<std::uint32_t>(random() % (1u << 28)),
-                    static_cast<std::uint32_t>(random() % (1u << 28)), random() % 2 == 0,
-                    static_cast<std::uint32_t>(random() % 7));
+    Entry e = entry(
+        text, packs[random() % packs.size()], static_cast<std::int64_t>(random() % 1000),
+        static_cast<std::uint32_t>(random() % (1u << 30)), static_cast<std::uint32_t>(random() % (1u << 28)),
+        static_cast<std::uint32_t>(random() % (1u << 28)), random() % 2 == 0, static_cast<std::uint32_t>(random() % 7));
     b.add(e);
     const auto it = model.find(text);
     if (it == model.end()) {

@@ -165,8 +165,13 @@ struct IndexBuilder::Impl {
   }
 
   Record record_of(const Entry& e) {
-    return {e.timestamp_seconds, names.intern(e.pack),  e.pack_offset, e.packed_length, e.original_length,
-            intern_format({e.compression, e.format_version, e.encryption_key_id}), e.deleted};
+    return {e.timestamp_seconds,
+            names.intern(e.pack),
+            e.pack_offset,
+            e.packed_length,
+            e.original_length,
+            intern_format({e.compression, e.format_version, e.encryption_key_id}),
+            e.deleted};
   }
 
   void add(const Entry& e) {
@@ -193,9 +198,8 @@ struct IndexBuilder::Impl {
   std::vector<std::uint32_t> sorted() const {
     std::vector<std::uint32_t> order(records.size());
     std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
-      return std::memcmp(key(a), key(b), key_size) < 0;
-    });
+    std::sort(order.begin(), order.end(),
+              [this](std::uint32_t a, std::uint32_t b) { return std::memcmp(key(a), key(b), key_size) < 0; });
     return order;
   }
 

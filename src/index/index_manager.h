@@ -56,10 +56,10 @@ struct EpochState {
     std::int64_t min_epoch = 0, max_epoch = 0;
     std::vector<blob::BlobMetadata> blobs;
   };
-  std::vector<Set> uncompacted;  // xn by epoch: every epoch that has some, and always write−1 … write+1
-  std::vector<Set> singles;      // complete xs sets by epoch; the first of an epoch is the one Kopia uses
-  std::vector<Set> ranges;       // the chosen chain; several complete sets of one range follow each other
-  std::vector<blob::BlobMetadata> markers;     // xe
+  std::vector<Set> uncompacted;             // xn by epoch: every epoch that has some, and always write−1 … write+1
+  std::vector<Set> singles;                 // complete xs sets by epoch; the first of an epoch is the one Kopia uses
+  std::vector<Set> ranges;                  // the chosen chain; several complete sets of one range follow each other
+  std::vector<blob::BlobMetadata> markers;  // xe
   std::vector<blob::BlobMetadata> watermarks;  // xw
   Timestamp valid_until = Timestamp::zero();
 };
@@ -72,6 +72,7 @@ class EpochManager : public IndexManager {
 // `parameters` gives the current epoch parameters at each use.
 std::unique_ptr<EpochManager> make_epoch_manager(std::shared_ptr<blob::Storage> storage,
                                                  std::shared_ptr<const format::UnitCrypto> crypto,
-                                                 std::function<format::EpochParameters()> parameters, const Clock& clock);
+                                                 std::function<format::EpochParameters()> parameters,
+                                                 const Clock& clock);
 
 }  // namespace cairn::index

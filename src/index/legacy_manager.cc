@@ -82,12 +82,13 @@ class Legacy final : public IndexManager {
  private:
   Result<std::vector<BlobMetadata>> list(std::string_view prefix, std::stop_token stop) {
     std::vector<BlobMetadata> out;
-    TRY(storage_->list(prefix,
-                       [&](const BlobMetadata& b) {
-                         out.push_back(b);
-                         return Status();
-                       },
-                       stop),
+    TRY(storage_->list(
+            prefix,
+            [&](const BlobMetadata& b) {
+              out.push_back(b);
+              return Status();
+            },
+            stop),
         "error listing index blobs");
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     return out;

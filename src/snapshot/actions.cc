@@ -81,17 +81,13 @@ void ActionRun::after(std::stop_token stop) {
   }
 }
 
-Status ActionRun::run(const ActionCommand& command, const std::string& name, bool read_output,
-                      std::stop_token stop) {
+Status ActionRun::run(const ActionCommand& command, const std::string& name, bool read_output, std::stop_token stop) {
   TRY_ASSIGN(sys::TempDir work_dir, sys::TempDir::make("cairn-action-"), "error creating temporary directory");
   sys::ProcessOptions options;
   TRY_ASSIGN(options.argv, command_line(command, name, work_dir.path()));
   options.cwd = work_dir.path();
-  options.env = {"KOPIA_ACTION=" + name,
-                 "KOPIA_SNAPSHOT_ID=" + id_,
-                 "KOPIA_SOURCE_PATH=" + source_path_,
-                 "KOPIA_SNAPSHOT_PATH=" + snapshot_path_,
-                 "KOPIA_VERSION=" + std::string(kInterfaceVersion)};
+  options.env = {"KOPIA_ACTION=" + name, "KOPIA_SNAPSHOT_ID=" + id_, "KOPIA_SOURCE_PATH=" + source_path_,
+                 "KOPIA_SNAPSHOT_PATH=" + snapshot_path_, "KOPIA_VERSION=" + std::string(kInterfaceVersion)};
   options.timeout = seconds(command.timeout_seconds > 0 ? command.timeout_seconds : kDefaultTimeoutSeconds);
   if (command.mode == "async") {
     options.capture_stdout = false;

@@ -14,8 +14,8 @@ namespace cairn::snapshot {
 class ActionRun {
  public:
   // `kind`: "snapshot-root" or "folder". `path` is the directory as it is about to be read. The commands may be null.
-  ActionRun(std::string kind, std::string path, std::optional<ActionCommand> before,
-            std::optional<ActionCommand> after, bool enabled);
+  ActionRun(std::string kind, std::string path, std::optional<ActionCommand> before, std::optional<ActionCommand> after,
+            bool enabled);
   // Errors (essential mode): "exit status 3", "signal: killed", the system's words when it cannot be started.
   Status before(std::stop_token stop);
   // Failures are logged only. Does nothing when before() failed.

@@ -29,17 +29,15 @@ bool is_identical(const SnapshotManifest& manifest, const std::vector<SnapshotMa
 }
 
 Json default_maintenance_parameters(const std::string& owner) {
-  const auto cycle = [](Duration interval) {
-    return Json::object({{"enabled", true}, {"interval", interval.ns}});
-  };
-  return Json::object({{"owner", owner},
-                       {"quick", cycle(hours(1))},
-                       {"full", cycle(hours(24))},
-                       {"logRetention", Json::object({{"maxTotalSize", std::int64_t{1} << 30},
-                                                      {"maxCount", 10000},
-                                                      {"maxAge", hours(30 * 24).ns}})},
-                       {"extendObjectLocks", false},
-                       {"listParallelism", 0}});
+  const auto cycle = [](Duration interval) { return Json::object({{"enabled", true}, {"interval", interval.ns}}); };
+  return Json::object(
+      {{"owner", owner},
+       {"quick", cycle(hours(1))},
+       {"full", cycle(hours(24))},
+       {"logRetention",
+        Json::object({{"maxTotalSize", std::int64_t{1} << 30}, {"maxCount", 10000}, {"maxAge", hours(30 * 24).ns}})},
+       {"extendObjectLocks", false},
+       {"listParallelism", 0}});
 }
 
 Status check_request(const CreateRequest& request) {
@@ -54,8 +52,7 @@ Status check_request(const CreateRequest& request) {
 
 }  // namespace
 
-Result<CreateResult> create_snapshot(repo::Repository& repository, const CreateRequest& request,
-                                     std::stop_token stop) {
+Result<CreateResult> create_snapshot(repo::Repository& repository, const CreateRequest& request, std::stop_token stop) {
   TRY_ASSIGN(const PolicyTree policies, PolicyTree::load(repository.manifests(), request.source.info, stop),
              "unable to get policy tree");
   return create_snapshot(repository, request, policies, stop);
@@ -66,6 +63,7 @@ Result<CreateResult> create_snapshot(repo::Repository& repository, const CreateR
   TRY(check_request(request));
   manifest::ManifestManager& manifests = repository.manifests();
   TRY_ASSIGN(const auto previous, previous_snapshots(manifests, request.source.info, std::nullopt, stop));
+  const std::int64_t uploaded_before = repository.contents().stats().bytes_uploaded;
   CreateResult result;
   TRY_ASSIGN(result.manifest, upload(repository, request.source, policies, previous, request.upload, stop),
              "upload error");
@@ -88,6 +86,10 @@ Result<CreateResult> create_snapshot(repo::Repository& repository, const CreateR
     TRY(repository.flush(never), "flush error");
   }
   TRY(std::move(manual));
+  if (request.upload.progress != nullptr) {
+    request.upload.progress->counters.uploaded_bytes.store(repository.contents().stats().bytes_uploaded -
+                                                           uploaded_before);
+  }
   return result;
 }
 

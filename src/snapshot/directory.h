@@ -91,8 +91,8 @@ struct DirEntryView {
 };
 
 struct DirectoryReadOptions {
-  // As Kopia presents what it reads: every child directory with a summary gets mtime = summ.maxTime and size = summ.size
-  // (§9.4). Off: exactly what is stored.
+  // As Kopia presents what it reads: every child directory with a summary gets mtime = summ.maxTime and size =
+  // summ.size (§9.4). Off: exactly what is stored.
   bool child_directory_times_from_summary = false;
 };
 

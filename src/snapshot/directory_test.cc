@@ -47,9 +47,10 @@ TEST(Directory, EmptyOneHasNullEntriesAndItsOwnTime) {
   DirectoryBuilder builder;
   std::string out;
   builder.encode(Timestamp{1709618828123456789}, "", out);
-  EXPECT_EQ(out,
-            R"({"stream":"kopia:directory","entries":null,"summary":{"size":0,"files":0,"symlinks":0,"dirs":1,"maxTime":"2024-03-05T06:07:08.123456789Z","numFailed":0}})"
-            "\n");
+  EXPECT_EQ(
+      out,
+      R"({"stream":"kopia:directory","entries":null,"summary":{"size":0,"files":0,"symlinks":0,"dirs":1,"maxTime":"2024-03-05T06:07:08.123456789Z","numFailed":0}})"
+      "\n");
   auto back = parse_directory(out);
   ASSERT_TRUE(back.ok());
   EXPECT_TRUE(back->entries.empty());
@@ -133,18 +134,17 @@ TEST(Directory, LastOfEqualNamesWins) {
 }
 
 TEST(Directory, RefusesWhatIsNotADirectory) {
-  for (const char* bad : {"", "null", "[]", "{}", "\x01", R"({"stream":"kopia:indirect","entries":[]})",
-                          R"({"entries":[],"summary":{}})", R"({"stream":"kopia:directory","entries":{}})",
-                          R"({"stream":"kopia:directory","entries":[null]})",
-                          R"({"stream":"kopia:directory","entries":[{"size":"1"}]})",
-                          R"({"stream":"kopia:directory","entries":[{"size":1.0}]})",
-                          R"({"stream":"kopia:directory","entries":[{"size":99999999999999999999}]})",
-                          R"({"stream":"kopia:directory","entries":[{"uid":-1}]})",
-                          R"({"stream":"kopia:directory","entries":[{"obj":""}]})",
-                          R"({"stream":"kopia:directory","entries":[{"obj":"nope"}]})",
-                          R"({"stream":"kopia:directory","entries":[{"mtime":"yesterday"}]})",
-                          R"({"stream":"kopia:directory","entries":[],})",
-                          R"({"stream":"kopia:directory","entries":[{"name":"a"},]})"}) {
+  for (const char* bad :
+       {"", "null", "[]", "{}", "\x01", R"({"stream":"kopia:indirect","entries":[]})", R"({"entries":[],"summary":{}})",
+        R"({"stream":"kopia:directory","entries":{}})", R"({"stream":"kopia:directory","entries":[null]})",
+        R"({"stream":"kopia:directory","entries":[{"size":"1"}]})",
+        R"({"stream":"kopia:directory","entries":[{"size":1.0}]})",
+        R"({"stream":"kopia:directory","entries":[{"size":99999999999999999999}]})",
+        R"({"stream":"kopia:directory","entries":[{"uid":-1}]})",
+        R"({"stream":"kopia:directory","entries":[{"obj":""}]})",
+        R"({"stream":"kopia:directory","entries":[{"obj":"nope"}]})",
+        R"({"stream":"kopia:directory","entries":[{"mtime":"yesterday"}]})",
+        R"({"stream":"kopia:directory","entries":[],})", R"({"stream":"kopia:directory","entries":[{"name":"a"},]})"}) {
     EXPECT_EQ(parse_directory(bad).code(), Code::corrupt) << bad;
   }
   const std::string deep = R"({"stream":"kopia:directory","x":)" + std::string(100000, '[');
@@ -280,8 +280,8 @@ class TreeRebuilder {
     if (e.type == EntryType::directory) {
       e.summ = rebuild(path, obj.text());
     } else {
-      e.size = type == "s" ? static_cast<std::int64_t>(unhex(own["target_hex"].as_string()).size())
-                           : node["size"].as_int();
+      e.size =
+          type == "s" ? static_cast<std::int64_t>(unhex(own["target_hex"].as_string()).size()) : node["size"].as_int();
     }
     return e;
   }

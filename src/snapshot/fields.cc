@@ -95,8 +95,7 @@ Result<Timestamp> parse_stored_time(std::string_view s) {
     return error(Code::corrupt, "invalid time \"{}\"", s.substr(0, 64));
   }
   const std::int64_t secs = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
-  const std::uint64_t wrapped =
-      static_cast<std::uint64_t>(secs) * 1'000'000'000ULL + static_cast<std::uint64_t>(nanos);
+  const std::uint64_t wrapped = static_cast<std::uint64_t>(secs) * 1'000'000'000ULL + static_cast<std::uint64_t>(nanos);
   return Timestamp{static_cast<std::int64_t>(wrapped)};
 }
 

@@ -1,5 +1,5 @@
-// Strict reading of typed fields from JSON objects, and the timestamp form of snapshot documents (kopia-model §0.1, 0.2).
-// Internal to this folder.
+// Strict reading of typed fields from JSON objects, and the timestamp form of snapshot documents (kopia-model §0.1,
+// 0.2). Internal to this folder.
 #pragma once
 
 #include <cstdint>

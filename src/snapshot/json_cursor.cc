@@ -168,7 +168,8 @@ bool JsonCursor::decode(std::string_view raw, std::string& out) {
 bool JsonCursor::integer(std::int64_t& out) {
   peek();
   const char* start = p_;
-  while (p_ != end_ && ((*p_ >= '0' && *p_ <= '9') || *p_ == '-' || *p_ == '+' || *p_ == '.' || *p_ == 'e' || *p_ == 'E')) {
+  while (p_ != end_ &&
+         ((*p_ >= '0' && *p_ <= '9') || *p_ == '-' || *p_ == '+' || *p_ == '.' || *p_ == 'e' || *p_ == 'E')) {
     ++p_;
   }
   if (p_ == end_) {
@@ -231,7 +232,8 @@ bool JsonCursor::skip(int depth) {
       break;
   }
   const char* start = p_;
-  while (p_ != end_ && ((*p_ >= '0' && *p_ <= '9') || *p_ == '-' || *p_ == '+' || *p_ == '.' || *p_ == 'e' || *p_ == 'E')) {
+  while (p_ != end_ &&
+         ((*p_ >= '0' && *p_ <= '9') || *p_ == '-' || *p_ == '+' || *p_ == '.' || *p_ == 'e' || *p_ == 'E')) {
     ++p_;
   }
   if (p_ == end_) {

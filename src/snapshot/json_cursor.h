@@ -9,8 +9,8 @@
 
 namespace cairn::snapshot {
 
-// Every call either consumes its token, or leaves a reason: `starved` (the text ended inside the token; more may follow)
-// or `bad`. After a failure the position is meaningless: go back to a mark.
+// Every call either consumes its token, or leaves a reason: `starved` (the text ended inside the token; more may
+// follow) or `bad`. After a failure the position is meaningless: go back to a mark.
 class JsonCursor {
  public:
   enum class State : std::uint8_t { good, starved, bad };

@@ -10,12 +10,18 @@
 namespace cairn::snapshot {
 namespace {
 
-constexpr std::string_view kSections[] = {"retention",           "files",
-                                          "errorHandling",       "scheduling",
-                                          "compression",         "metadataCompression",
-                                          "splitter",            "actions",
-                                          "osSnapshots.volumeShadowCopy", "logging.directories",
-                                          "logging.entries",     "upload"};
+constexpr std::string_view kSections[] = {"retention",
+                                          "files",
+                                          "errorHandling",
+                                          "scheduling",
+                                          "compression",
+                                          "metadataCompression",
+                                          "splitter",
+                                          "actions",
+                                          "osSnapshots.volumeShadowCopy",
+                                          "logging.directories",
+                                          "logging.entries",
+                                          "upload"};
 
 Json to_value(std::int64_t v) { return v; }
 Json to_value(bool v) { return v; }
@@ -201,8 +207,7 @@ Result<Policy> Policy::from_json(const Json& json, bool strict) {
     if (!status.ok() || from.is_null()) {
       return;
     }
-    status = from.is_object() ? read_field(from, key, access(p)).with_frame(section)
-                              : wrong_type(section, "an object");
+    status = from.is_object() ? read_field(from, key, access(p)).with_frame(section) : wrong_type(section, "an object");
   });
   if (status.ok()) {
     status = snapshot::read_field(json, "noParent", p.no_parent);
@@ -238,8 +243,8 @@ Status validate_policy_path(std::string_view path) {
   if (path.empty() || (path.back() != '/' && path.back() != '\\')) {
     return {};
   }
-  const bool drive = path.size() == 3 && path[1] == ':' &&
-                     ((path[0] >= 'a' && path[0] <= 'z') || (path[0] >= 'A' && path[0] <= 'Z'));
+  const bool drive =
+      path.size() == 3 && path[1] == ':' && ((path[0] >= 'a' && path[0] <= 'z') || (path[0] >= 'A' && path[0] <= 'Z'));
   if (path == "/" || drive) {
     return {};
   }
@@ -247,8 +252,7 @@ Status validate_policy_path(std::string_view path) {
 }
 
 Status validate_scheduling(const SchedulingPolicy& s) {
-  if (s.manual &&
-      (s.interval_seconds != 0 || !s.times_of_day.empty() || !s.cron.empty() || s.run_missed.has_value())) {
+  if (s.manual && (s.interval_seconds != 0 || !s.times_of_day.empty() || !s.cron.empty() || s.run_missed.has_value())) {
     return error(Code::invalid_argument,
                  "invalid scheduling policy: manual cannot be combined with other scheduling policies");
   }
@@ -278,8 +282,8 @@ Status validate_policy(const SourceInfo& target, const Policy& policy) {
 
 manifest::Labels policy_labels(const SourceInfo& t) {
   if (!t.path.empty()) {
-    return {{"type", "policy"}, {"policyType", "path"}, {"username", t.user_name}, {"hostname", t.host},
-            {"path", t.path}};
+    return {
+        {"type", "policy"}, {"policyType", "path"}, {"username", t.user_name}, {"hostname", t.host}, {"path", t.path}};
   }
   if (!t.user_name.empty()) {
     return {{"type", "policy"}, {"policyType", "user"}, {"username", t.user_name}, {"hostname", t.host}};

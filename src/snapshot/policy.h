@@ -167,7 +167,8 @@ Result<std::vector<PolicyRecord>> list_policies(manifest::ManifestManager& manif
 Result<EffectivePolicy> effective_policy(manifest::ManifestManager& manifests, const SourceInfo& source,
                                          std::stop_token stop);
 // Errors: not_found "policy not found".
-Result<PolicyRecord> defined_policy(manifest::ManifestManager& manifests, const SourceInfo& target, std::stop_token stop);
+Result<PolicyRecord> defined_policy(manifest::ManifestManager& manifests, const SourceInfo& target,
+                                    std::stop_token stop);
 Result<PolicyRecord> policy_by_id(manifest::ManifestManager& manifests, const std::string& id, std::stop_token stop);
 // Validates, then replaces what is defined at the target. Returns the new id. Not flushed.
 Result<std::string> set_policy(manifest::ManifestManager& manifests, const SourceInfo& target, const Policy& policy,

@@ -6,8 +6,9 @@
 
 namespace cairn::snapshot {
 
-// How a field of the next more general policy joins what is gathered so far. `by_type`: an unset value takes it (so flags
-// are or-ed, lists replaced). `stoppable_union`: lists are united until a policy sets the `stop_flag` that belongs to it.
+// How a field of the next more general policy joins what is gathered so far. `by_type`: an unset value takes it (so
+// flags are or-ed, lists replaced). `stoppable_union`: lists are united until a policy sets the `stop_flag` that
+// belongs to it.
 enum class Merge : std::uint8_t { by_type, stoppable_union, stop_flag, not_merged };
 
 // Calls v(section, key, access, merge) in stored order; access(policy) is a reference to the field. Sections are JSON
@@ -15,7 +16,8 @@ enum class Merge : std::uint8_t { by_type, stoppable_union, stop_flag, not_merge
 template <class V>
 void for_each_policy_field(V&& v) {
 #define CAIRN_FIELD(section, key, member, how) \
-  v(section, key, [](auto& p) -> auto& { return p.member; }, Merge::how)
+  v(                                           \
+      section, key, [](auto& p) -> auto& { return p.member; }, Merge::how)
   CAIRN_FIELD("retention", "keepLatest", retention.keep_latest, by_type);
   CAIRN_FIELD("retention", "keepHourly", retention.keep_hourly, by_type);
   CAIRN_FIELD("retention", "keepDaily", retention.keep_daily, by_type);

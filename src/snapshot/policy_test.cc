@@ -79,8 +79,8 @@ TEST(Policy, ValidatesSchedulesAndLimits) {
 }
 
 TEST(Policy, LabelsAndTargetsBelongTogether) {
-  for (const SourceInfo& t : {SourceInfo{}, SourceInfo{"h", "", ""}, SourceInfo{"h", "u", ""}, SourceInfo{"h", "u", "/p"},
-                              SourceInfo{"", "u", "/p"}}) {
+  for (const SourceInfo& t : {SourceInfo{}, SourceInfo{"h", "", ""}, SourceInfo{"h", "u", ""},
+                              SourceInfo{"h", "u", "/p"}, SourceInfo{"", "u", "/p"}}) {
     EXPECT_EQ(*policy_target(policy_labels(t)), t);
   }
   EXPECT_EQ(policy_target({{"type", "policy"}, {"policyType", "moon"}}).code(), Code::corrupt);

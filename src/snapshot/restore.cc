@@ -46,6 +46,9 @@ struct RestoreEngine::Node {
 
 struct RestoreEngine::Scan {
   NodePtr node;
+  // The entry before: of equal names (which follow each other) only the last counts.
+  DirEntry held;
+  bool holding = false;
   std::vector<DirEntry> batch;
   std::int64_t batch_bytes = 0;
 };
@@ -258,12 +261,36 @@ Status RestoreEngine::remove_extra(Node& node) {
 Status RestoreEngine::scan_directory(const NodePtr& node) {
   Scan scan;
   scan.node = node;
-  auto read = for_each_child(
-      objects_, node->entry.obj, [&](const DirEntryView& e) { return child(scan, e); }, {}, stop());
+  const auto each = [&](const DirEntryView& e) -> Status {
+    if (scan.holding && scan.held.name != e.name) {
+      TRY(child(scan, view_of(scan.held)));
+    }
+    hold(scan, e);
+    return {};
+  };
+  auto read = for_each_child(objects_, node->entry.obj, each, {}, stop());
+  if (scan.holding) {
+    (void)child(scan, view_of(scan.held));  // fails only when the restore stops
+  }
   for (const DirEntry& e : scan.batch) {
     restore_entry(node, view_of(e));
   }
   return read.ok() ? Status() : std::move(read).status().with_frame("error reading directory");
+}
+
+void RestoreEngine::hold(Scan& scan, const DirEntryView& entry) {
+  DirEntry& h = scan.held;
+  h.name.assign(entry.name);
+  h.type = entry.type;
+  h.type_text.assign(entry.type_text);
+  h.mode = entry.mode;
+  h.size = entry.size;
+  h.mtime = entry.mtime;
+  h.uid = entry.uid;
+  h.gid = entry.gid;
+  h.obj = entry.obj;
+  h.summ = entry.summ == nullptr ? std::nullopt : std::optional<Summary>(*entry.summ);
+  scan.holding = true;
 }
 
 bool RestoreEngine::placeholder_wanted(const DirEntryView& entry, std::int64_t depth) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/task_group.h"
 #include "object/object_manager.h"
 #include "snapshot/restore_output.h"
 #include "snapshot/types.h"
@@ -23,7 +24,7 @@ struct RestoreOptions {
   std::int64_t shallow_depth = std::int64_t{1} << 40;
   std::int64_t shallow_min_size = 0;  // smaller files are always real
   // Content bytes held by all workers together.
-  std::size_t bytes_in_flight_max = 32u << 20;
+  std::size_t bytes_in_flight_max = std::size_t{cpu_count()} * (8u << 20);
 };
 
 // Counters; any thread may read them while the restore runs.

@@ -81,6 +81,7 @@ class RestoreEngine {
   void restore_directory(DirectoryTask task);
   Status scan_directory(const NodePtr& node);
   Status remove_extra(Node& node);
+  static void hold(Scan& scan, const DirEntryView& entry);
   Status child(Scan& scan, const DirEntryView& entry);
   void file(Scan& scan, const DirEntryView& entry);
   void flush(Scan& scan);

@@ -222,7 +222,7 @@ Status LocalOutputImpl::prepare(const DirEntry& root) {
     return {};
   }
   const auto space = sys::free_space(volume);
-  if (space.ok() && space->available_bytes < needed) {
+  if (space.ok() && space->total_bytes > 0 && space->available_bytes < needed) {
     return error(Code::resource_exhausted, "not enough space for {}: the snapshot holds {}, {} are free", target_,
                  bytes_text(needed), bytes_text(space->available_bytes));
   }

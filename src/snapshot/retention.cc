@@ -106,7 +106,8 @@ void keep_complete(const RetentionPolicy& policy, std::span<const RetentionItem>
     }
   }
   auto cases = cases_of(policy, latest);
-  // One set for all cases: "2020-05" may be a month or an ISO week, and either hides the other. So Kopia keeps, so do we.
+  // One set for all cases: "2020-05" may be a month or an ISO week, and either hides the other. So Kopia keeps, so do
+  // we.
   std::set<std::string> taken;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const RetentionItem& item = items[order[i]];

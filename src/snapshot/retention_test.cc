@@ -115,8 +115,8 @@ TEST(Retention, ManyKindsAndIncompleteOnesByAge) {
 TEST(Retention, IncompleteOnesByCount) {
   RetentionPolicy p;
   p.keep_latest = 3;
-  EXPECT_EQ(reasons_of(p, {"04-02T15:00", "?04-02T15:01", "?04-02T16:01", "?04-02T17:01", "?04-02T18:01", "?04-02T19:01",
-                           "?04-02T23:50"}),
+  EXPECT_EQ(reasons_of(p, {"04-02T15:00", "?04-02T15:01", "?04-02T16:01", "?04-02T17:01", "?04-02T18:01",
+                           "?04-02T19:01", "?04-02T23:50"}),
             (Reasons{{"04-02T15:00", "latest-1"},
                      {"?04-02T18:01", "incomplete"},
                      {"?04-02T19:01", "incomplete"},

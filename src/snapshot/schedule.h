@@ -25,19 +25,20 @@ class CronExpression {
   friend class CronParser;
   std::bitset<60> seconds_, minutes_;
   std::bitset<24> hours_;
-  std::bitset<32> days_;        // of month
-  std::bitset<32> workdays_;    // nW
+  std::bitset<32> days_;      // of month
+  std::bitset<32> workdays_;  // nW
   std::bitset<13> months_;
   std::bitset<7> weekdays_;
-  std::bitset<7> last_weekdays_;                 // nL
-  std::array<std::bitset<6>, 7> nth_weekdays_;   // n#k
-  std::bitset<200> years_;                       // from 1900
+  std::bitset<7> last_weekdays_;                // nL
+  std::array<std::bitset<6>, 7> nth_weekdays_;  // n#k
+  std::bitset<200> years_;                      // from 1900
   bool last_day_ = false, last_workday_ = false;
   bool days_restricted_ = false, weekdays_restricted_ = false;
   bool matches_day(const CivilTime& day) const;
 };
 
-// A cron line of a policy: what stands before '#' is the expression (nullopt when nothing does). Errors: invalid_argument.
+// A cron line of a policy: what stands before '#' is the expression (nullopt when nothing does). Errors:
+// invalid_argument.
 Result<std::optional<CronExpression>> parse_cron_line(std::string_view line);
 
 // `previous`: start of the last snapshot or attempt; zero() when there is none. nullopt: nothing is scheduled.

@@ -34,9 +34,8 @@ manifest::Labels filter_labels(const SnapshotFilter& filter) {
 }
 
 void sort_by_start(std::vector<SnapshotManifest>& all) {
-  std::stable_sort(all.begin(), all.end(), [](const SnapshotManifest& a, const SnapshotManifest& b) {
-    return a.start_time < b.start_time;
-  });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const SnapshotManifest& a, const SnapshotManifest& b) { return a.start_time < b.start_time; });
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ Result<std::vector<SnapshotManifest>> list_snapshots(manifest::ManifestManager& 
 Result<std::vector<SnapshotManifest>> snapshots_of(manifest::ManifestManager& manifests, const SourceInfo& source,
                                                    std::stop_token stop);
 // Errors: not_found "snapshot not found" (also for manifests of another type).
-Result<SnapshotManifest> load_snapshot(manifest::ManifestManager& manifests, const std::string& id, std::stop_token stop);
+Result<SnapshotManifest> load_snapshot(manifest::ManifestManager& manifests, const std::string& id,
+                                       std::stop_token stop);
 // Unknown ids are left out.
 Result<std::vector<SnapshotManifest>> load_snapshots(manifest::ManifestManager& manifests,
                                                      const std::vector<std::string>& ids, std::stop_token stop);
@@ -36,7 +37,8 @@ Result<std::vector<SnapshotManifest>> load_snapshots(manifest::ManifestManager& 
 Result<std::vector<SnapshotManifest>> find_snapshots_by_root(manifest::ManifestManager& manifests,
                                                              const object::ObjectId& root, std::stop_token stop);
 // Returns the new id and sets it. Errors: invalid_argument (empty host, user, path; a tag that hides a label).
-Result<std::string> save_snapshot(manifest::ManifestManager& manifests, SnapshotManifest& snapshot, std::stop_token stop);
+Result<std::string> save_snapshot(manifest::ManifestManager& manifests, SnapshotManifest& snapshot,
+                                  std::stop_token stop);
 // Saves, then deletes the old id; the id changes.
 Status update_snapshot(manifest::ManifestManager& manifests, SnapshotManifest& snapshot, std::stop_token stop);
 Status delete_snapshot(manifest::ManifestManager& manifests, const std::string& id, std::stop_token stop);
@@ -52,7 +54,8 @@ Result<std::vector<SnapshotManifest>> apply_retention(manifest::ManifestManager&
                                                       bool remove, std::stop_token stop);
 
 // Pins stay sorted and unique. True when something changed.
-bool update_pins(SnapshotManifest& snapshot, const std::vector<std::string>& add, const std::vector<std::string>& remove);
+bool update_pins(SnapshotManifest& snapshot, const std::vector<std::string>& add,
+                 const std::vector<std::string>& remove);
 
 // Paths where a snapshot may contain `path`: the path itself and its parents, longest first.
 std::vector<std::string> path_and_parents(const std::string& path);

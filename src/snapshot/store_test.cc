@@ -92,8 +92,9 @@ TEST(SnapshotStore, PinsAreASortedSet) {
 }
 
 TEST(SnapshotStore, PreviousOnesAreTheLatestCompleteAndWhatFollows) {
-  const std::vector<SnapshotManifest> all{snapshot(10, "canceled"), snapshot(20), snapshot(30, "checkpoint"),
-                                          snapshot(40), snapshot(50, "checkpoint"), snapshot(60, "canceled")};
+  const std::vector<SnapshotManifest> all{snapshot(10, "canceled"),   snapshot(20),
+                                          snapshot(30, "checkpoint"), snapshot(40),
+                                          snapshot(50, "checkpoint"), snapshot(60, "canceled")};
   const auto starts = [&](std::optional<Timestamp> limit) {
     std::string out;
     for (const SnapshotManifest& s : select_previous(all, limit)) {

@@ -348,9 +348,9 @@ Result<Timestamp> parse_display_time(std::string_view text) {
     std::size_t min, max;
     int* field;
   };
-  const Element elements[] = {{"2006", 0, 4, 4, &c.year}, {"-", '-', 0, 0, nullptr},   {"01", 0, 2, 2, &c.month},
-                              {"-", '-', 0, 0, nullptr},  {"02", 0, 2, 2, &c.day},     {" ", ' ', 0, 0, nullptr},
-                              {"15", 0, 1, 2, &c.hour},   {":", ':', 0, 0, nullptr},   {"04", 0, 2, 2, &c.minute},
+  const Element elements[] = {{"2006", 0, 4, 4, &c.year}, {"-", '-', 0, 0, nullptr}, {"01", 0, 2, 2, &c.month},
+                              {"-", '-', 0, 0, nullptr},  {"02", 0, 2, 2, &c.day},   {" ", ' ', 0, 0, nullptr},
+                              {"15", 0, 1, 2, &c.hour},   {":", ':', 0, 0, nullptr}, {"04", 0, 2, 2, &c.minute},
                               {":", ':', 0, 0, nullptr},  {"05", 0, 2, 2, &c.second}};
   for (const Element& e : elements) {
     if (e.literal != 0 ? !s.accept(e.literal) : !s.number(e.min, e.max, *e.field)) {

@@ -90,8 +90,9 @@ TEST(DisplayTime, ReadsWhatIsPrinted) {
 TEST(DisplayTime, RefusesInTheWordsOfGo) {
   EXPECT_EQ(parse_display_time("rubbish").status().message(),
             "parsing time \"rubbish\" as \"2006-01-02 15:04:05 MST\": cannot parse \"rubbish\" as \"2006\"");
-  EXPECT_EQ(parse_display_time("2024-03-01T10:00:00Z").status().message(),
-            "parsing time \"2024-03-01T10:00:00Z\" as \"2006-01-02 15:04:05 MST\": cannot parse \"T10:00:00Z\" as \" \"");
+  EXPECT_EQ(
+      parse_display_time("2024-03-01T10:00:00Z").status().message(),
+      "parsing time \"2024-03-01T10:00:00Z\" as \"2006-01-02 15:04:05 MST\": cannot parse \"T10:00:00Z\" as \" \"");
   EXPECT_EQ(parse_display_time("2024-13-01 10:00:00 UTC").status().message(),
             "parsing time \"2024-13-01 10:00:00 UTC\": month out of range");
   EXPECT_FALSE(parse_display_time("2024-03-01 10:00:00").ok());

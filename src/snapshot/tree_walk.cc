@@ -167,11 +167,17 @@ std::size_t ObjectIdSet::size() const {
 }
 
 // Directories wait on a stack, so that what is open grows with the depth of the trees and not with their width.
+// A root is begun only when the one before has been listed: what is reported first does not depend on luck.
 struct TreeWalker::Shared {
+  std::vector<Root> roots;
   std::mutex mutex;
   std::condition_variable_any changed;
   std::vector<Pending> stack;
+  std::size_t next_root = 0;
+  bool root_busy = false;
   unsigned busy = 0;
+
+  bool root_is_next() const { return stack.empty() && next_root < roots.size() && !root_busy; }
 };
 
 TreeWalker::TreeWalker(object::ObjectManager& objects, Options options, OnEntry on_entry)
@@ -218,7 +224,8 @@ Status TreeWalker::result() const {
   return error(first_error_.code(), "encountered {} errors", error_count_);
 }
 
-Status TreeWalker::visit(const DirEntryView& entry, const std::string& path, Shared& shared, std::stop_token stop) {
+Status TreeWalker::visit(const DirEntryView& entry, const std::string& path, bool* pushed, Shared& shared,
+                         std::stop_token stop) {
   if (stop.stop_requested()) {
     return Status(Code::cancelled, "cancelled");
   }
@@ -232,38 +239,55 @@ Status TreeWalker::visit(const DirEntryView& entry, const std::string& path, Sha
   if (entry.type == EntryType::directory) {
     {
       const std::lock_guard lock(shared.mutex);
-      shared.stack.push_back({path, entry.obj});
+      shared.stack.push_back({path, entry.obj, pushed != nullptr});
+    }
+    if (pushed != nullptr) {
+      *pushed = true;
     }
     shared.changed.notify_one();
   }
   return {};
 }
 
+void TreeWalker::list(const Pending& directory, Shared& shared, std::stop_token stop) {
+  const auto on_entry = [&](const DirEntryView& child) {
+    return visit(child, child_path(directory.path, child.name), nullptr, shared, stop);
+  };
+  auto listed = for_each_child(objects_, directory.id, on_entry, {}, stop);
+  if (!listed.ok() && listed.code() != Code::cancelled) {
+    report(directory.path, std::move(listed).status().with_frame("error reading directory"));
+  }
+}
+
 void TreeWalker::work(Shared& shared) {
   const std::stop_token stop = stop_.get_token();
+  std::unique_lock lock(shared.mutex);
   for (;;) {
-    Pending next;
-    {
-      std::unique_lock lock(shared.mutex);
-      const bool go = shared.changed.wait(lock, stop, [&] { return !shared.stack.empty() || shared.busy == 0; });
-      if (!go || shared.stack.empty() || stop.stop_requested()) {
-        return;
+    const bool go = shared.changed.wait(
+        lock, stop, [&] { return !shared.stack.empty() || shared.root_is_next() || shared.busy == 0; });
+    if (!go || stop.stop_requested() || (shared.stack.empty() && !shared.root_is_next())) {
+      return;
+    }
+    ++shared.busy;
+    if (shared.root_is_next()) {
+      const Root& root = shared.roots[shared.next_root++];
+      shared.root_busy = true;
+      lock.unlock();
+      bool pushed = false;
+      (void)visit(view_of(root.entry), root.path, &pushed, shared, stop);
+      lock.lock();
+      if (!pushed) {
+        shared.root_busy = false;  // otherwise when it has been listed
       }
-      next = std::move(shared.stack.back());
+    } else {
+      const Pending next = std::move(shared.stack.back());
       shared.stack.pop_back();
-      ++shared.busy;
+      lock.unlock();
+      list(next, shared, stop);
+      lock.lock();
+      shared.root_busy = shared.root_busy && !next.root;
     }
-    const auto on_entry = [&](const DirEntryView& child) {
-      return visit(child, child_path(next.path, child.name), shared, stop);
-    };
-    auto listed = for_each_child(objects_, next.id, on_entry, {}, stop);
-    if (!listed.ok() && listed.code() != Code::cancelled) {
-      report(next.path, std::move(listed).status().with_frame("error reading directory"));
-    }
-    {
-      const std::lock_guard lock(shared.mutex);
-      --shared.busy;
-    }
+    --shared.busy;
     shared.changed.notify_all();
   }
 }
@@ -272,11 +296,7 @@ Status TreeWalker::walk(std::vector<Root> roots, std::stop_token stop) {
   // Requests of the caller reach the workers through our own source, which errors use as well.
   const std::stop_callback forward(stop, [this] { stop_.request_stop(); });
   Shared shared;
-  for (const Root& r : roots) {
-    if (!visit(view_of(r.entry), r.path, shared, stop_.get_token()).ok()) {
-      break;
-    }
-  }
+  shared.roots = std::move(roots);
   const unsigned count = options_.parallel != 0 ? options_.parallel : 4 * cpu_count();
   {
     std::vector<std::jthread> workers;

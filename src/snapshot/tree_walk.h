@@ -85,9 +85,12 @@ class TreeWalker {
   struct Pending {
     std::string path;
     object::ObjectId id;
+    bool root = false;
   };
   struct Shared;
-  Status visit(const DirEntryView& entry, const std::string& path, Shared& shared, std::stop_token stop);
+  // `pushed`, for roots only: it waits to be listed.
+  Status visit(const DirEntryView& entry, const std::string& path, bool* pushed, Shared& shared, std::stop_token stop);
+  void list(const Pending& directory, Shared& shared, std::stop_token stop);
   void work(Shared& shared);
 
   object::ObjectManager& objects_;

@@ -48,8 +48,8 @@ struct Summary {
 void append_summary_json(std::string& out, const Summary& summary);
 EntryType entry_type_of(std::string_view text);
 
-// `mode`: permission bits with setuid, setgid and sticky at their POSIX places (07777); the stored text has them at Go's
-// places.
+// `mode`: permission bits with setuid, setgid and sticky at their POSIX places (07777); the stored text has them at
+// Go's places.
 struct DirEntry {
   std::string name;
   EntryType type = EntryType::none;

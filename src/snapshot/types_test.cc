@@ -10,23 +10,23 @@ namespace cairn::snapshot {
 namespace {
 
 SourceInfo parse(std::string_view text) {
-  auto r = SourceInfo::parse(text, "host", "user", "/current/dir");
+  auto r = SourceInfo::parse(text, "host", "user", "/cwd/dir");
   EXPECT_TRUE(r.ok()) << text;
   return r.ok() ? *r : SourceInfo{};
 }
 
 TEST(SourceInfo, ParsesAllForms) {
-  EXPECT_EQ(parse(""), (SourceInfo{"host", "user", "/current/dir"}));
-  EXPECT_EQ(parse("."), (SourceInfo{"host", "user", "/current/dir"}));
-  EXPECT_EQ(parse(".."), (SourceInfo{"host", "user", "/current"}));
+  EXPECT_EQ(parse(""), (SourceInfo{"host", "user", "/cwd/dir"}));
+  EXPECT_EQ(parse("."), (SourceInfo{"host", "user", "/cwd/dir"}));
+  EXPECT_EQ(parse(".."), (SourceInfo{"host", "user", "/cwd"}));
   EXPECT_EQ(parse("foo@bar:/some/path"), (SourceInfo{"bar", "foo", "/some/path"}));
   EXPECT_EQ(parse("foo@bar:relative/../x/"), (SourceInfo{"bar", "foo", "relative/../x/"}));
   EXPECT_EQ(parse("/some/path/../other-path"), (SourceInfo{"host", "user", "/some/other-path"}));
   EXPECT_EQ(parse("@some-host"), (SourceInfo{"some-host", "", ""}));
   EXPECT_EQ(parse("some-user@some-host"), (SourceInfo{"some-host", "some-user", ""}));
   EXPECT_EQ(parse("(global)"), SourceInfo{});
-  EXPECT_EQ(parse("@host:/x"), (SourceInfo{"host", "user", "/current/dir/@host:/x"}));
-  EXPECT_EQ(parse("C:x"), (SourceInfo{"host", "user", "/current/dir/C:x"}));
+  EXPECT_EQ(parse("@host:/x"), (SourceInfo{"host", "user", "/cwd/dir/@host:/x"}));
+  EXPECT_EQ(parse("C:x"), (SourceInfo{"host", "user", "/cwd/dir/C:x"}));
 }
 
 TEST(SourceInfo, RefusesAnEmptyHost) {
@@ -51,9 +51,9 @@ TEST(CleanPath, FollowsGo) {
 }
 
 TEST(StoredMode, PutsSpecialBitsWhereGoHasThem) {
-  const std::pair<std::uint32_t, std::string> cases[] = {{0644, "0644"},         {0755, "0755"},
-                                                         {04755, "040000755"},   {02755, "020000755"},
-                                                         {01777, "04000777"},    {07777, "064000777"}};
+  const std::pair<std::uint32_t, std::string> cases[] = {{0644, "0644"},       {0755, "0755"},
+                                                         {04755, "040000755"}, {02755, "020000755"},
+                                                         {01777, "04000777"},  {07777, "064000777"}};
   for (const auto& [mode, text] : cases) {
     std::string out;
     append_stored_mode(out, mode);
@@ -160,7 +160,8 @@ TEST(DirEntry, OmitsWhatIsZero) {
 }
 
 TEST(DirEntry, KeepsUnknownTypes) {
-  auto e = DirEntry::from_json(Json::parse(R"({"name":"x","type":"q","obj":"a948904f2f0f479b8f8197694b30184b"})").value());
+  auto e =
+      DirEntry::from_json(Json::parse(R"({"name":"x","type":"q","obj":"a948904f2f0f479b8f8197694b30184b"})").value());
   ASSERT_TRUE(e.ok());
   EXPECT_EQ(e->type, EntryType::unknown);
   EXPECT_EQ(e->to_json()["type"].as_string(), "q");

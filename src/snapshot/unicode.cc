@@ -284,7 +284,8 @@ void decode_utf8(std::string_view text, std::u32string& out) {
       valid = (b & 0xC0) == 0x80;
       v = v << 6 | (b & 0x3FU);
     }
-    valid = valid && !(n == 3 && (v < 0x800 || (v >= 0xD800 && v <= 0xDFFF))) && !(n == 4 && (v < 0x10000 || v > 0x10FFFF));
+    valid =
+        valid && !(n == 3 && (v < 0x800 || (v >= 0xD800 && v <= 0xDFFF))) && !(n == 4 && (v < 0x10000 || v > 0x10FFFF));
     out.push_back(valid ? v : U'\uFFFD');
     i += valid ? n : 1;
   }

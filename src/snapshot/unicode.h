@@ -9,14 +9,14 @@ namespace cairn::snapshot {
 
 enum class CharKind : std::uint8_t {
   other,
-  upper,              // Lu
-  lower,              // Ll
-  letter,             // other L
-  digit,              // Nd
-  punct_or_symbol,    // P, S
-  mark_or_number,     // M, other N
-  space,              // Zs
-  control,            // Cc
+  upper,            // Lu
+  lower,            // Ll
+  letter,           // other L
+  digit,            // Nd
+  punct_or_symbol,  // P, S
+  mark_or_number,   // M, other N
+  space,            // Zs
+  control,          // Cc
 };
 CharKind char_kind(char32_t c);
 // White_Space.

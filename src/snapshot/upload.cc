@@ -16,9 +16,7 @@ constexpr Duration kTick = milliseconds(200);
 // What an unset time becomes in Kopia's 64-bit nanoseconds; virtual directories carry it.
 constexpr Timestamp kUnsetTime{-6795364578871345152};
 
-Status root_error(const Status& status) {
-  return Status(status.code(), std::string(root_cause(status)));
-}
+Status root_error(const Status& status) { return Status(status.code(), std::string(root_cause(status))); }
 
 }  // namespace
 

@@ -29,14 +29,14 @@ struct UploadOptions {
   double force_hash_percent = 0;        // share of unchanged files that are read all the same
   bool enable_actions = false;
   std::optional<std::int64_t> log_dir_detail, log_entry_detail;  // override the policy's
-  UploadProgress* progress = nullptr;   // outlives the upload
-  bool estimate = false;                // fill the progress's estimated totals
+  UploadProgress* progress = nullptr;                            // outlives the upload
+  bool estimate = false;                                         // fill the progress's estimated totals
   std::int64_t adaptive_estimation_threshold = 300'000;  // files of a volume from which on its usage is the estimate
 };
 
 struct UploadSource {
-  SourceInfo info;          // as it is stored
-  std::string path;         // what is read; absolute
+  SourceInfo info;   // as it is stored
+  std::string path;  // what is read; absolute
   // Non-empty: the source is a virtual directory with this one file, read from `stream_fd`.
   std::string stream_name;
   int stream_fd = -1;

@@ -83,9 +83,8 @@ Result<DirEntry> Uploader::checkpoint_directory(UploadDir& dir) {
   const std::stop_token never;
   const auto writer = repository_.objects().new_writer(options);
   DirEntry entry;
-  TRY_ASSIGN(entry.summ, builder.encode(dir.mtime, "checkpoint", [&](std::string_view piece) {
-    return writer->write(as_bytes(piece), never);
-  }));
+  TRY_ASSIGN(entry.summ, builder.encode(dir.mtime, "checkpoint",
+                                        [&](std::string_view piece) { return writer->write(as_bytes(piece), never); }));
   TRY_ASSIGN(entry.obj, writer->result(never));
   entry.name = dir.name;
   entry.type = EntryType::directory;
@@ -116,8 +115,8 @@ Status Uploader::add_open_files(UploadDir& dir, DirectoryBuilder& builder) {
     // Its size and id are being written by a worker; the other attributes never change.
     const UploadItem& item = dir.items[file->item];
     DirEntry entry;
-    entry.name = ".checkpointed." + (file->part ? random_uuid() : std::string(dir.item_name(item))) + '.' +
-                 random_uuid();
+    entry.name =
+        ".checkpointed." + (file->part ? random_uuid() : std::string(dir.item_name(item))) + '.' + random_uuid();
     entry.type = EntryType::file;
     entry.mode = item.mode;
     entry.size = file->stat_size;

@@ -13,6 +13,12 @@ constexpr std::size_t kReadSize = 1 << 20;
 
 constexpr Duration kStreamPoll = milliseconds(200);
 
+// The listing said so; what has been opened may be something else by now, and a device has no end.
+Status check_regular(int fd, const std::string& path) {
+  TRY_ASSIGN(const sys::FileInfo info, sys::stat_fd(fd));
+  return info.is_regular() ? Status() : error(Code::unavailable, "unable to open file: {} was replaced", path);
+}
+
 Status read_error(const std::string& what, const Status& status) {
   return error(status.code(), "unable to copy file: read {}: {}", what, root_cause(status));
 }
@@ -142,6 +148,9 @@ Status Uploader::store_file(UploadDir& dir, const sys::UniqueFd& dir_fd, UploadI
                      .fd = opened->get(),
                      .path = dir.child_read_path(name)};
   const std::int64_t part_size = node.policy().upload.parallel_upload_above_size.value_or(-1);
+  if (item.size >= static_cast<std::int64_t>(kReadSize)) {
+    TRY(check_regular(whole.fd, whole.path));
+  }
   if (part_size > 0 && item.size > part_size) {
     return store_parts(dir, whole, part_size, options, scratch, id, size);
   }
@@ -154,6 +163,7 @@ Status Uploader::store_file(UploadDir& dir, const sys::UniqueFd& dir_fd, UploadI
     auto n = sys::pread_some(whole.fd, data.mut().subspan(0, expected + 1), 0);
     got = n.ok() ? *n : 0;
     if (n.ok() && got != expected) {
+      TRY(check_regular(whole.fd, whole.path));
       n = read_piece(whole, data.mut().subspan(got), static_cast<std::int64_t>(got));
       got += n.ok() ? *n : 0;
     }
@@ -187,9 +197,9 @@ Result<std::size_t> Uploader::read_piece(const Stream& stream, MutByteView out, 
         continue;
       }
     }
-    TRY_ASSIGN(const std::size_t n,
-               stream.seekable ? sys::pread_some(stream.fd, rest, offset + static_cast<std::int64_t>(size))
-                               : sys::read_some(stream.fd, rest));
+    TRY_ASSIGN(const std::size_t n, stream.seekable
+                                        ? sys::pread_some(stream.fd, rest, offset + static_cast<std::int64_t>(size))
+                                        : sys::read_some(stream.fd, rest));
     if (n == 0) {
       break;
     }

@@ -57,13 +57,14 @@ struct UploadSubdir {
   std::uint64_t dev = 0, ino = 0;
   std::uint32_t seen_in = 0;  // 1 + number of the previous directory that named it last
   std::uint32_t encoded_size = 0;
-  std::uint64_t encoded_offset = 0;         // its entry, in UploadDir::encoded
+  std::uint64_t encoded_offset = 0;        // its entry, in UploadDir::encoded
   std::vector<object::ObjectId> previous;  // its objects in the previous snapshots
 };
 
 class UploadDir;
 
-// A large file that is being read. The mutex is the writer's owner: it is not thread-safe, and a checkpoint uses it too.
+// A large file that is being read. The mutex is the writer's owner: it is not thread-safe, and a checkpoint uses it
+// too.
 struct UploadOpenFile {
   std::mutex mutex;
   object::ObjectWriter* writer = nullptr;  // null when there is nothing to see (any more)
@@ -77,7 +78,7 @@ class UploadDir {
  public:
   std::shared_ptr<UploadDir> parent;  // null at the root
   std::uint32_t index_in_parent = 0;
-  std::string path;  // relative to the root, "" there
+  std::string path;       // relative to the root, "" there
   std::string read_path;  // what is read: absolute
   std::string name;
   std::uint32_t mode = 0, uid = 0, gid = 0;
@@ -92,7 +93,7 @@ class UploadDir {
 
   // Filled by the walker, then fixed in size.
   std::string names;
-  std::vector<UploadItem> items;    // ascending by name
+  std::vector<UploadItem> items;      // ascending by name
   std::vector<UploadSubdir> subdirs;  // ascending by name
 
   // What must finish before the directory: the walker (1), jobs, child directories.
@@ -100,7 +101,7 @@ class UploadDir {
 
   std::mutex mutex;  // guards what follows, and UploadSubdir::state, encoded_*
   std::string encoded;
-  SummaryBuilder summary;  // finished child directories and errors
+  SummaryBuilder summary;                            // finished child directories and errors
   std::vector<std::shared_ptr<UploadDir>> children;  // in progress
   std::vector<std::shared_ptr<UploadOpenFile>> open_files;
 

@@ -1,5 +1,7 @@
 #include "snapshot/upload.h"
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <thread>
@@ -250,6 +252,28 @@ TEST_F(Upload, FilesAboveTheMaximumSizeAreLeftOut) {
   const SnapshotManifest m = run();
   EXPECT_EQ(names(read(m.root->obj)), (std::vector<std::string>{"small"}));
   EXPECT_EQ(m.stats.excluded_file_count, 0);
+}
+
+TEST_F(Upload, OneFileSystem) {
+  mkdir("mounted");
+  write("here", "h");
+  // A mount of this thread only, gone with it.
+  std::string skipped;
+  std::jthread mounter([&] {
+    if (::unshare(CLONE_NEWNS | CLONE_FS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("none", at("mounted").c_str(), "tmpfs", 0, nullptr) != 0) {
+      skipped = "cannot mount";
+      return;
+    }
+    write("mounted/there", "t");
+    EXPECT_EQ(names(read(find(run(), "mounted").obj)), (std::vector<std::string>{"there"}));
+    policy_.files.one_file_system = true;
+    EXPECT_EQ(names(read(run().root->obj)), (std::vector<std::string>{"here"}));
+  });
+  mounter.join();
+  if (!skipped.empty()) {
+    GTEST_SKIP() << skipped;
+  }
 }
 
 TEST_F(Upload, SingleFileSource) {

@@ -121,8 +121,7 @@ Status Uploader::reopen(std::vector<Frame>& stack) {
     const bool by_name = fd && !(dir.folder_action && dir.folder_action->redirected());
     auto opened = by_name ? sys::open_directory_at(fd->get(), dir.name.c_str()) : sys::open_directory(dir.read_path);
     if (!opened.ok()) {
-      return error(opened.code(), "unable to read directory: open {}: {}", dir.read_path,
-                   root_cause(opened.status()));
+      return error(opened.code(), "unable to read directory: open {}: {}", dir.read_path, root_cause(opened.status()));
     }
     fd = std::make_shared<sys::UniqueFd>(std::move(*opened));
     TRY_ASSIGN(const sys::FileInfo info, sys::stat_fd(fd->get()));
@@ -136,8 +135,8 @@ Status Uploader::reopen(std::vector<Frame>& stack) {
 
 Status Uploader::open_dir(UploadDir& dir) {
   const bool by_name = dir.parent && dir.parent->fd && !(dir.folder_action && dir.folder_action->redirected());
-  auto opened = by_name ? sys::open_directory_at(dir.parent->fd->get(), dir.name.c_str())
-                        : sys::open_directory(dir.read_path);
+  auto opened =
+      by_name ? sys::open_directory_at(dir.parent->fd->get(), dir.name.c_str()) : sys::open_directory(dir.read_path);
   if (!opened.ok()) {
     return error(opened.code(), "cannot create iterator: unable to read directory: open {}: {}", dir.read_path,
                  root_cause(opened.status()));
@@ -162,8 +161,8 @@ Status Uploader::list(UploadDir& dir) {
     const std::string cause(root_cause(status));
     return status.is(Code::cancelled)
                ? std::move(status)
-               : error(status.code(), "cannot create iterator: unable to read directory: readdir {}: {}",
-                       dir.read_path, cause);
+               : error(status.code(), "cannot create iterator: unable to read directory: readdir {}: {}", dir.read_path,
+                       cause);
   }
   listing_.sort_by_name();
   return {};
@@ -254,8 +253,8 @@ void Uploader::exclude(UploadDir& dir, const sys::DirectoryEntry& e) {
   if (e.type == sys::FileType::directory) {
     stats_.excluded_dirs.fetch_add(1, std::memory_order_relaxed);
     progress_.counters.excluded_dirs.fetch_add(1, std::memory_order_relaxed);
-    log_entry(dir, listing_.name(e), "ignored directory", options_.log_dir_detail.value_or(logging.dir_ignored.value_or(0)),
-              0, 0);
+    log_entry(dir, listing_.name(e), "ignored directory",
+              options_.log_dir_detail.value_or(logging.dir_ignored.value_or(0)), 0, 0);
     return;
   }
   stats_.excluded_files.fetch_add(1, std::memory_order_relaxed);
@@ -302,9 +301,9 @@ Status Uploader::classify_entry(UploadDir& dir, const sys::DirectoryEntry& e, st
     }
     if (!dir.ignore->ignored(rule_path, is_directory)) {
       const ErrorHandlingPolicy& handling = dir.policies.child(name).policy().error_handling;
-      record_error(dir, dir.child_path(name), cause.message(),
-                   is_directory ? handling.ignore_directory_errors_or_default()
-                                : handling.ignore_file_errors_or_default());
+      record_error(
+          dir, dir.child_path(name), cause.message(),
+          is_directory ? handling.ignore_directory_errors_or_default() : handling.ignore_file_errors_or_default());
     }
     return {};
   }
@@ -355,7 +354,8 @@ Status Uploader::classify_entry(UploadDir& dir, const sys::DirectoryEntry& e, st
   return {};
 }
 
-// NAME.kopia-entry stands for an entry that was not restored: it holds the entry, which goes into the snapshot as it is.
+// NAME.kopia-entry stands for an entry that was not restored: it holds the entry, which goes into the snapshot as it
+// is.
 Status Uploader::add_placeholder(UploadDir& dir, const sys::DirectoryEntry& e) {
   const std::string name(listing_.name(e));
   const bool is_directory = e.type == sys::FileType::directory;
@@ -435,8 +435,7 @@ Status Uploader::check_duplicates(UploadDir& dir) {
   }
   std::sort(all.begin(), all.end());
   if (const auto it = std::adjacent_find(all.begin(), all.end()); it != all.end()) {
-    return error(Code::failed_precondition, "{} has both a placeholder and a real entry",
-                 dir.child_read_path(*it));
+    return error(Code::failed_precondition, "{} has both a placeholder and a real entry", dir.child_read_path(*it));
   }
   return {};
 }

@@ -11,7 +11,21 @@ namespace {
 
 constexpr char32_t kSeparator = U'/';
 
-enum CharClass : unsigned { alnum, alpha, ascii, blank, cntrl, digit, graph, lower, print, punct, space, upper, xdigit };
+enum CharClass : unsigned {
+  alnum,
+  alpha,
+  ascii,
+  blank,
+  cntrl,
+  digit,
+  graph,
+  lower,
+  print,
+  punct,
+  space,
+  upper,
+  xdigit
+};
 constexpr std::array<std::string_view, 13> kClassNames = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
                                                           "lower", "print", "punct", "space", "upper", "xdigit"};
 

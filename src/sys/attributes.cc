@@ -36,11 +36,14 @@ Status set_owner(int fd, uid_t uid, gid_t gid) {
 }
 
 Status set_owner_at(int dirfd, const char* name, uid_t uid, gid_t gid) {
-  return ::fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW) == 0 ? Status()
-                                                                       : errno_status(errno, fmt::format("lchown {}", name));
+  return ::fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW) == 0
+             ? Status()
+             : errno_status(errno, fmt::format("lchown {}", name));
 }
 
-Status set_mode(int fd, mode_t mode) { return ::fchmod(fd, mode & 07777) == 0 ? Status() : errno_status(errno, "chmod"); }
+Status set_mode(int fd, mode_t mode) {
+  return ::fchmod(fd, mode & 07777) == 0 ? Status() : errno_status(errno, "chmod");
+}
 
 Status set_mode_at(int dirfd, const char* name, mode_t mode) {
   // fchmodat cannot be told not to follow on older kernels: look first. The window in between needs a hostile writer
@@ -62,8 +65,9 @@ Status set_times(int fd, std::optional<Timestamp> atime, std::optional<Timestamp
 
 Status set_times_at(int dirfd, const char* name, std::optional<Timestamp> atime, std::optional<Timestamp> mtime) {
   const struct timespec times[2] = {to_timespec(atime), to_timespec(mtime)};
-  return ::utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) == 0 ? Status()
-                                                                     : errno_status(errno, fmt::format("chtimes {}", name));
+  return ::utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) == 0
+             ? Status()
+             : errno_status(errno, fmt::format("chtimes {}", name));
 }
 
 Result<UniqueFd> open_for_reading_at(int dirfd, const char* name) {

@@ -107,8 +107,8 @@ Result<std::string> read_link(const std::string& path);
 
 struct SpaceInfo {
   std::int64_t total_bytes = 0;
-  std::int64_t free_bytes = 0;       // incl. what is reserved for root
-  std::int64_t available_bytes = 0;  // to this user
+  std::int64_t free_bytes = 0;                   // incl. what is reserved for root
+  std::int64_t available_bytes = 0;              // to this user
   std::int64_t total_files = 0, free_files = 0;  // inodes; 0 where the file system has none
 };
 Result<SpaceInfo> free_space(const std::string& path);

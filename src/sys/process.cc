@@ -76,9 +76,8 @@ Result<ExecImage> make_image(const ProcessOptions& options) {
   ExecImage image;
   TRY_ASSIGN(image.program, find_program(options.argv[0]));
   for (char** e = environ; e != nullptr && *e != nullptr; ++e) {
-    const bool replaced = std::any_of(options.env.begin(), options.env.end(), [&](const std::string& added) {
-      return env_name(added) == env_name(*e);
-    });
+    const bool replaced = std::any_of(options.env.begin(), options.env.end(),
+                                      [&](const std::string& added) { return env_name(added) == env_name(*e); });
     if (!replaced) {
       image.env_texts.emplace_back(*e);
     }
@@ -101,7 +100,8 @@ struct ChildFds {
 };
 
 // In the child: sets it up and executes; on failure sends errno through `report` and exits.
-[[noreturn]] void become_program(const ExecImage& image, const ProcessOptions& options, const ChildFds& fds, int report) {
+[[noreturn]] void become_program(const ExecImage& image, const ProcessOptions& options, const ChildFds& fds,
+                                 int report) {
   const auto fail = [report]() {
     const int err = errno;
     (void)!::write(report, &err, sizeof err);

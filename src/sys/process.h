@@ -15,14 +15,15 @@
 namespace cairn::sys {
 
 struct ProcessOptions {
-  std::vector<std::string> argv;  // argv[0] is looked up in PATH unless it has a slash; no shell is involved
-  std::vector<std::string> env;   // "NAME=value", added to (and winning over) this process's
-  std::string cwd;                // empty: this process's
-  Duration timeout{};             // 0: none
-  bool capture_stdout = true;     // otherwise stdout is ours
+  std::vector<std::string> argv;     // argv[0] is looked up in PATH unless it has a slash; no shell is involved
+  std::vector<std::string> env;      // "NAME=value", added to (and winning over) this process's
+  std::string cwd;                   // empty: this process's
+  Duration timeout{};                // 0: none
+  bool capture_stdout = true;        // otherwise stdout is ours
   std::size_t stdout_max = 1 << 20;  // further output is read and dropped (out_truncated)
   bool null_stdin = true;            // otherwise stdin is ours
-  // A group of its own, so that stopping it stops its children too. Programs that use the terminal (editors) need false.
+  // A group of its own, so that stopping it stops its children too. Programs that use the terminal (editors) need
+  // false.
   bool own_group = true;
 };
 

@@ -9,12 +9,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <functional>
 
 #include "blob/decorators.h"
 #include "blob/filesystem/filesystem_storage.h"
 #include "sys/directory.h"
 #include "sys/file.h"
+#include "sys/process.h"
 #include "tests/support/gen.h"
 
 namespace cairn::test {
@@ -128,8 +130,7 @@ TEST_F(FilesystemContract, OpenOfAnEmptyDirectoryWritesNothingUntilTheFirstPut) 
   EXPECT_TRUE((*storage)->list_all("", {})->empty());
   EXPECT_TRUE(files_below(options_.path).empty());
   ASSERT_TRUE(put(*storage, "foobarbaz12345678910123213123"));
-  EXPECT_THAT(files_below(options_.path),
-              testing::ElementsAre(".shards", "foo/bar/baz12345678910123213123.f"));
+  EXPECT_THAT(files_below(options_.path), testing::ElementsAre(".shards", "foo/bar/baz12345678910123213123.f"));
   EXPECT_EQ(shards_text(), "{\"default\":[3,3],\"maxNonShardedLength\":20}\n");
 }
 
@@ -294,11 +295,11 @@ int in_child(const std::function<int()>& body) {
   ::waitpid(pid, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
-#define CHILD_EXPECT(condition)   \
-  do {                            \
-    if (!(condition)) {           \
+#define CHILD_EXPECT(condition)    \
+  do {                             \
+    if (!(condition)) {            \
       return (__LINE__ % 250) + 1; \
-    }                             \
+    }                              \
   } while (false)
 
 TEST_F(FilesystemContract, FileSizeLimitIsReportedAndLeavesNothing) {
@@ -332,8 +333,8 @@ TEST_F(FilesystemContract, FullDiskIsReportedAndLeavesNothing) {
     ASSERT_TRUE(put(storage, "q06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124"));
     const std::vector<std::string> before = files_below(options_.path);
     for (const std::size_t size : {std::size_t{6} << 20, (std::size_t{20} << 20) + 7}) {
-      const auto result =
-          storage->put(BlobId("q06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124"), ByteView(gen_rand(2, size)), {});
+      const auto result = storage->put(BlobId("q06b242d75667d17cbcddfeeaac039fed-s3035f716e3c5b0d9124"),
+                                       ByteView(gen_rand(2, size)), {});
       EXPECT_EQ(result.code(), Code::resource_exhausted) << result.status().message();
       EXPECT_THAT(result.status().message(), testing::HasSubstr("no space left on device"));
     }
@@ -389,6 +390,44 @@ TEST_F(FilesystemContract, UnreadableDirectoryFailsTheListing) {
   });
   EXPECT_EQ(failed, 0);
   ASSERT_EQ(::chmod((options_.path + "/p").c_str(), 0700), 0);
+}
+
+// Trees written by the real program, two of them without `.shards`.
+TEST_F(FilesystemContract, TreesOfTheRealProgram) {
+  for (const std::string name : {"damage-missing-shards", "old-0.8.4", "format-3-flat"}) {
+    const std::string golden = std::string(CAIRN_TESTS_DIR) + "/golden/repos/" + name;
+    sys::ProcessOptions unpack;
+    unpack.argv = {"tar", "xzf", golden + ".tar.gz", "-C", dir_.path()};
+    auto unpacked = sys::run_process(unpack, {});
+    ASSERT_TRUE(unpacked.ok() && unpacked->ok());
+    auto text = sys::read_file(golden + ".expected.json", 64 << 20);
+    ASSERT_TRUE(text.ok());
+    const auto expected = Json::parse(text->text());
+    ASSERT_TRUE(expected.ok());
+
+    options_.path = dir_.path() + "/" + name;
+    const std::vector<std::string> before = files_below(options_.path);
+    auto storage = open();
+    ASSERT_TRUE(storage.ok()) << storage.status().message();
+    auto all = (*storage)->list_all("", {});
+    ASSERT_TRUE(all.ok());
+    ASSERT_GT(all->size(), 4u);
+    for (const blob::BlobMetadata& blob : *all) {
+      auto bytes = (*storage)->get(blob.id, {}, {});
+      ASSERT_TRUE(bytes.ok()) << name << ": " << bytes.status().message();
+      EXPECT_EQ(static_cast<std::int64_t>(bytes->size()), blob.length);
+    }
+    for (const Json& blob : (*expected)["blobs"].items()) {
+      auto meta = (*storage)->metadata(BlobId(blob["id"].as_string()), {});
+      ASSERT_TRUE(meta.ok()) << name << ": " << meta.status().message();
+      EXPECT_EQ(meta->length, blob["length"].as_int());
+      const auto stored = parse_rfc3339(blob["timestamp"].as_string());
+      ASSERT_TRUE(stored.ok());
+      // The archive keeps times to 100 ns.
+      EXPECT_LT(std::abs((meta->timestamp - *stored).ns), 1000) << name << ": " << blob["id"].as_string();
+    }
+    EXPECT_EQ(files_below(options_.path), before);
+  }
 }
 
 }  // namespace

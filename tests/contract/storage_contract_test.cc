@@ -59,7 +59,10 @@ const StoreCase kStores[] = {
     {"filesystem", true, [](const std::string& dir) { return open_tree(dir, std::nullopt); }},
     {"filesystem_parallel", true, [](const std::string& dir) { return open_tree(dir, std::nullopt, 4); }},
     {"filesystem_flat", true, [](const std::string& dir) { return open_tree(dir, std::vector<int>{}); }},
-    {"filesystem_3_3", true, [](const std::string& dir) { return open_tree(dir, std::vector{3, 3}); }},
+    {"filesystem_3_3", true,
+     [](const std::string& dir) {
+       return open_tree(dir, std::vector{3, 3});
+     }},
     {"filesystem_overrides", true, [](const std::string& dir) { return open_tree_with_overrides(dir); }},
     {"retry", false,
      [](const std::string&) -> Result<StoragePtr> { return blob::with_retry(blob::make_memory_storage(), {}); }},
@@ -136,8 +139,8 @@ TEST_P(StorageContract, PutThenGetWholeAndRanges) {
 
 TEST_P(StorageContract, RangesOutsideAreRefused) {
   put(kPack, "0123456789");
-  for (const ByteRange range : {ByteRange{0, 11}, ByteRange{10, 1}, ByteRange{11, 1}, ByteRange{11, -1}, ByteRange{-1, 3},
-                                ByteRange{1, std::numeric_limits<std::int64_t>::max()},
+  for (const ByteRange range : {ByteRange{0, 11}, ByteRange{10, 1}, ByteRange{11, 1}, ByteRange{11, -1},
+                                ByteRange{-1, 3}, ByteRange{1, std::numeric_limits<std::int64_t>::max()},
                                 ByteRange{std::numeric_limits<std::int64_t>::max(), 5}}) {
     auto result = storage_->get(BlobId(kPack), range, {});
     EXPECT_EQ(result.code(), Code::invalid_argument) << range.offset << "+" << range.length;
@@ -239,11 +242,8 @@ TEST_P(StorageContract, ListEndsWithTheErrorOfTheCallback) {
     put(fmt::format("p{:032}-s1", i), "x");
   }
   int seen = 0;
-  const Status status = storage_->list("p",
-                                       [&](const BlobMetadata&) -> Status {
-                                         return ++seen == 3 ? error(Code::conflict, "enough") : Status();
-                                       },
-                                       {});
+  const Status status = storage_->list(
+      "p", [&](const BlobMetadata&) -> Status { return ++seen == 3 ? error(Code::conflict, "enough") : Status(); }, {});
   EXPECT_EQ(status.code(), Code::conflict);
   EXPECT_EQ(status.message(), "enough");
   EXPECT_EQ(seen, 3);
@@ -257,7 +257,11 @@ TEST_P(StorageContract, StopIsObeyed) {
   EXPECT_EQ(storage_->metadata(BlobId(kPack), stop.get_token()).code(), Code::cancelled);
   EXPECT_EQ(storage_->put(BlobId("q"), as_bytes("x"), stop.get_token()).code(), Code::cancelled);
   EXPECT_EQ(storage_->remove(BlobId(kPack), stop.get_token()).code(), Code::cancelled);
-  EXPECT_EQ(storage_->list("", [](const BlobMetadata&) { return Status(); }, stop.get_token()).code(), Code::cancelled);
+  EXPECT_EQ(storage_
+                ->list(
+                    "", [](const BlobMetadata&) { return Status(); }, stop.get_token())
+                .code(),
+            Code::cancelled);
   EXPECT_EQ(ids(""), std::vector<std::string>{kPack});
 }
 
@@ -302,9 +306,9 @@ TEST_P(StorageContract, LargeBlob) {
 }
 
 TEST_P(StorageContract, SizesAroundThePieces) {
-  for (const std::size_t size : {std::size_t{4095}, std::size_t{4096}, std::size_t{4097}, (std::size_t{1} << 20) - 1,
-                                 std::size_t{1} << 20, (std::size_t{1} << 20) + 1, (std::size_t{4} << 20) - 1,
-                                 std::size_t{4} << 20, (std::size_t{4} << 20) + 1}) {
+  for (const std::size_t size :
+       {std::size_t{4095}, std::size_t{4096}, std::size_t{4097}, (std::size_t{1} << 20) - 1, std::size_t{1} << 20,
+        (std::size_t{1} << 20) + 1, (std::size_t{4} << 20) - 1, std::size_t{4} << 20, (std::size_t{4} << 20) + 1}) {
     const Bytes data = gen_rand(size, size);
     ASSERT_TRUE(storage_->put(BlobId(kPack), ByteView(data), {}).ok());
     auto read = storage_->get(BlobId(kPack), {}, {});

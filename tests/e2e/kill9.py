@@ -40,7 +40,7 @@ class Rounds:
         self.source = os.path.join(directory, "source")
         make_tree(self.source, self.rng, files=80, bytes_each=20_000, big=9_000_000)
         self.client.create(os.path.join(directory, "repository"))
-        # Seconds each operation takes when nobody interrupts it; kept up to date by those that were too fast to kill.
+        # Seconds each operation takes when nobody interrupts it, adjusted by what is seen.
         started = time.monotonic()
         self.sure = {self.client.snapshot(self.source)}
         self.takes = {"create": time.monotonic() - started, "delete": 0.5, "repository": 0.8}
@@ -48,11 +48,14 @@ class Rounds:
         self.finished = dict.fromkeys(self.takes, 0)
 
     def interrupted(self, kind, client, *command):
+        moment = self.rng.uniform(0.0, 1.25)
         started = time.monotonic()
-        done = killed_after(client, self.rng.uniform(0.0, 1.15) * self.takes[kind], *command)
+        done = killed_after(client, moment * self.takes[kind], *command)
         (self.finished if done else self.killed)[kind] += 1
         if done:
             self.takes[kind] = 0.5 * self.takes[kind] + 0.5 * (time.monotonic() - started)
+        elif moment > 1:
+            self.takes[kind] *= 1.2  # a busy machine: it took longer than thought
         return done
 
     def snapshot_create(self):

@@ -36,9 +36,7 @@ void FaultyStorage::deny(Op op, std::string prefix) {
   add({.op = op, .prefix = std::move(prefix), .status = error(Code::permission_denied, "access denied")});
 }
 
-void FaultyStorage::delay(std::optional<Op> op, Duration d) {
-  add({.kind = Fault::Kind::delay, .op = op, .delay = d});
-}
+void FaultyStorage::delay(std::optional<Op> op, Duration d) { add({.kind = Fault::Kind::delay, .op = op, .delay = d}); }
 
 void FaultyStorage::lose_puts(std::string prefix, int times) {
   add({.kind = Fault::Kind::lost_put, .op = Op::put, .prefix = std::move(prefix), .times = times});
@@ -188,21 +186,21 @@ Status FaultyStorage::list(std::string_view prefix, const blob::ListCallback& ca
 Result<blob::BlobMetadata> FaultyStorage::put(const BlobId& id, GatherView data, const blob::PutOptions& options,
                                               std::stop_token stop) {
   const auto size = static_cast<std::int64_t>(gather_size(data));
-  return run<Result<blob::BlobMetadata>>(
-      {.op = Op::put, .id = id.text, .options = options, .size = size}, stop,
-      [&](const Verdict& verdict) -> Result<blob::BlobMetadata> {
-        const auto kind = verdict.fault ? std::optional(verdict.fault->kind) : std::nullopt;
-        if (kind == Fault::Kind::lost_put) {
-          return blob::BlobMetadata{id, size, system_clock().now()};
-        }
-        if (kind == Fault::Kind::torn_put) {
-          const Bytes all = flatten(data);
-          const ByteView half = ByteView(all).first(all.size() / 2);
-          TRY(inner().put(id, GatherView(&half, 1), options, stop));
-          return verdict.fault->status;
-        }
-        return inner().put(id, data, options, stop);
-      });
+  return run<Result<blob::BlobMetadata>>({.op = Op::put, .id = id.text, .options = options, .size = size}, stop,
+                                         [&](const Verdict& verdict) -> Result<blob::BlobMetadata> {
+                                           const auto kind =
+                                               verdict.fault ? std::optional(verdict.fault->kind) : std::nullopt;
+                                           if (kind == Fault::Kind::lost_put) {
+                                             return blob::BlobMetadata{id, size, system_clock().now()};
+                                           }
+                                           if (kind == Fault::Kind::torn_put) {
+                                             const Bytes all = flatten(data);
+                                             const ByteView half = ByteView(all).first(all.size() / 2);
+                                             TRY(inner().put(id, GatherView(&half, 1), options, stop));
+                                             return verdict.fault->status;
+                                           }
+                                           return inner().put(id, data, options, stop);
+                                         });
 }
 
 Status FaultyStorage::remove(const BlobId& id, std::stop_token stop) {

@@ -26,8 +26,8 @@ class CallLimits {
     return {};
   }
 
-  // Calls `attempt` until it succeeds, fails for a reason that a new look at the path cannot cure, or a limit is reached.
-  // A stale handle (the file server forgot it) and I/O errors are what a retry may cure.
+  // Calls `attempt` until it succeeds, fails for a reason that a new look at the path cannot cure, or a limit is
+  // reached. A stale handle (the file server forgot it) and I/O errors are what a retry may cure.
   template <class F>
   auto retry(int attempts_max, F&& attempt) const -> decltype(attempt()) {
     Duration delay = milliseconds(100);

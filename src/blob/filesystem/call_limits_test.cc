@@ -10,9 +10,8 @@ namespace {
 TEST(CallLimits, RetriesWhatANewLookMayCure) {
   const CallLimits limits(seconds(60), 0, {});
   int calls = 0;
-  const Result<int> result = limits.retry(5, [&]() -> Result<int> {
-    return ++calls < 3 ? Result<int>(errno_status(ESTALE, "read")) : Result<int>(7);
-  });
+  const Result<int> result = limits.retry(
+      5, [&]() -> Result<int> { return ++calls < 3 ? Result<int>(errno_status(ESTALE, "read")) : Result<int>(7); });
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(*result, 7);
   EXPECT_EQ(calls, 3);
@@ -21,11 +20,32 @@ TEST(CallLimits, RetriesWhatANewLookMayCure) {
 TEST(CallLimits, IsBounded) {
   const CallLimits limits(seconds(60), 0, {});
   int calls = 0;
-  EXPECT_EQ(limits.retry(3, [&] { ++calls; return errno_status(EIO, "read"); }).code(), Code::unavailable);
+  EXPECT_EQ(limits
+                .retry(3,
+                       [&] {
+                         ++calls;
+                         return errno_status(EIO, "read");
+                       })
+                .code(),
+            Code::unavailable);
   EXPECT_EQ(calls, 3);
   calls = 0;
-  EXPECT_EQ(limits.retry(3, [&] { ++calls; return errno_status(ENOENT, "open"); }).code(), Code::not_found);
-  EXPECT_EQ(limits.retry(3, [&] { ++calls; return errno_status(ENOSPC, "write"); }).code(), Code::resource_exhausted);
+  EXPECT_EQ(limits
+                .retry(3,
+                       [&] {
+                         ++calls;
+                         return errno_status(ENOENT, "open");
+                       })
+                .code(),
+            Code::not_found);
+  EXPECT_EQ(limits
+                .retry(3,
+                       [&] {
+                         ++calls;
+                         return errno_status(ENOSPC, "write");
+                       })
+                .code(),
+            Code::resource_exhausted);
   EXPECT_EQ(calls, 2);
 }
 
@@ -34,7 +54,13 @@ TEST(CallLimits, DeadlineGrowsWithTheBytes) {
   EXPECT_TRUE(CallLimits(seconds(-5), 60 << 20, {}).check().ok());
   const CallLimits near(milliseconds(120), 0, {});
   int calls = 0;
-  EXPECT_EQ(near.retry(1000, [&] { ++calls; return errno_status(EIO, "read"); }).code(), Code::deadline);
+  EXPECT_EQ(near.retry(1000,
+                       [&] {
+                         ++calls;
+                         return errno_status(EIO, "read");
+                       })
+                .code(),
+            Code::deadline);
   EXPECT_LE(calls, 3);
 }
 

@@ -64,7 +64,8 @@ class FilesystemStorage final : public Storage {
   const FilesystemOptions options_;
   const mode_t file_mode_;
   const mode_t dir_mode_;
-  std::atomic<std::shared_ptr<const ShardLayout>> layout_;  // replaced at most once, by the first put into an empty tree
+  std::atomic<std::shared_ptr<const ShardLayout>>
+      layout_;  // replaced at most once, by the first put into an empty tree
   std::atomic<bool> layout_file_seen_;
   std::atomic<bool> must_persist_;
   std::mutex persist_mutex_;  // one thread writes `.shards`, the others wait for it

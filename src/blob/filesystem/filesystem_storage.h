@@ -11,7 +11,7 @@
 namespace cairn::blob {
 
 struct FilesystemOptions {
-  std::string path;  // absolute
+  std::string path;         // absolute
   mode_t file_mode = 0600;  // 0: not in the configuration, then 0600 (0700 for directories)
   mode_t dir_mode = 0700;
   std::optional<uid_t> uid;
@@ -34,6 +34,7 @@ struct FilesystemOptions {
 //
 // With options.create the root is made (with parents). Otherwise it must exist: not_found. A relative path:
 // invalid_argument "filesystem repository path must be absolute".
-Result<std::shared_ptr<Storage>> open_filesystem(const FilesystemOptions& options, OpenOptions open, std::stop_token stop);
+Result<std::shared_ptr<Storage>> open_filesystem(const FilesystemOptions& options, OpenOptions open,
+                                                 std::stop_token stop);
 
 }  // namespace cairn::blob

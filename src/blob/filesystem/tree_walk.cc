@@ -108,7 +108,8 @@ Status walk_sequentially(const TreeReader& reader, const std::string& root, cons
   while (!pending.empty()) {
     const Directory dir = std::move(pending.back());
     pending.pop_back();
-    TRY_ASSIGN(const DirectoryContent content, reader.read(dir, dir.id_part.empty() && dir.path == root, stop, children));
+    TRY_ASSIGN(const DirectoryContent content,
+               reader.read(dir, dir.id_part.empty() && dir.path == root, stop, children));
     for (const BlobMetadata& blob : content.blobs) {
       TRY(callback(blob));
     }

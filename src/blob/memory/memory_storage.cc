@@ -55,7 +55,8 @@ class MemoryStorage final : public Storage {
     return check(stop);
   }
 
-  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options, std::stop_token stop) override {
+  Result<BlobMetadata> put(const BlobId& id, GatherView data, const PutOptions& options,
+                           std::stop_token stop) override {
     TRY(check(stop));
     if (id.empty() || id.text.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
       return error(Code::invalid_argument, "invalid blob ID \"{}\"", id.text);

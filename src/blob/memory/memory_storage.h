@@ -1,5 +1,5 @@
-// Storage in memory: tests, simulation. Timestamps come from the given clock. Retention options are accepted and have no
-// effect.
+// Storage in memory: tests, simulation. Timestamps come from the given clock. Retention options are accepted and have
+// no effect.
 #pragma once
 
 #include "blob/storage.h"

@@ -111,7 +111,8 @@ Status apply_upload_speed(repo::Repository& repository, const std::string& text)
 
 Status apply_override(const repo::Repository& repository, const std::string& text, snapshot::SourceInfo& info) {
   TRY_ASSIGN(const std::string directory, sys::absolute_path("."));
-  auto parsed = snapshot::SourceInfo::parse(text, repository.client().hostname, repository.client().username, directory);
+  auto parsed =
+      snapshot::SourceInfo::parse(text, repository.client().hostname, repository.client().username, directory);
   if (parsed.ok() && !parsed->host.empty() && !parsed->user_name.empty() && !parsed->path.empty()) {
     info = std::move(*parsed);
     return {};
@@ -191,8 +192,8 @@ void create_one(Context& context, const ParsedCommand& command, repo::Repository
     context.warn("Ignored {} error(s) while snapshotting {}.", stats.ignored_error_count, source);
   }
   if (stats.error_count > 0) {
-    errors.push_back(error(Code::failed_precondition, "Found {} fatal error(s) while snapshotting {}.",
-                           stats.error_count, source));
+    errors.push_back(
+        error(Code::failed_precondition, "Found {} fatal error(s) while snapshotting {}.", stats.error_count, source));
   }
 }
 
@@ -243,7 +244,10 @@ void add_snapshot_create(CommandTable& table) {
       {.name = "checkpoint-interval", .type = duration, .help = "Time between two checkpoints", .hidden = true},
       {.name = "description", .type = text, .help = "Description of the snapshot"},
       {.name = "fail-fast", .env = "KOPIA_SNAPSHOT_FAIL_FAST", .help = "Stop at the first error"},
-      {.name = "force-hash", .type = real, .default_value = "0", .help = "Read this part of unchanged files again, in percent"},
+      {.name = "force-hash",
+       .type = real,
+       .default_value = "0",
+       .help = "Read this part of unchanged files again, in percent"},
       {.name = "parallel", .type = integer, .default_value = "0", .help = "Files read at once"},
       {.name = "start-time", .type = text, .help = "Start time of the snapshot"},
       {.name = "end-time", .type = text, .help = "End time of the snapshot"},
