@@ -22,6 +22,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from datetime import datetime, timezone
 
@@ -460,7 +461,7 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", required=True)
-    parser.add_argument("--root", default="/tmp/cairn-replay", help="scratch directory, wiped for every transcript")
+    parser.add_argument("--root", help="scratch directory, wiped for every transcript (default: in the temporary directory)")
     parser.add_argument("--differences", default=os.path.join(here, "differences.json"))
     parser.add_argument("--propose", help="write entries for what differs to this file (reasons are yours to add)")
     parser.add_argument("--verbose", action="store_true")
@@ -478,10 +479,11 @@ def main():
         if "root" in scenario.get("requires", []) and os.getuid() != 0:
             print("SKIPPED %s: needs root (ownership, steps that run as another user)" % scenario["name"])
             continue
-        fresh(args.root)
-        play = Play(scenario, reachable_binary(binary, args.root), args.root, Accepted(entries, scenario["name"]), proposals)
+        root = args.root or os.path.join(tempfile.gettempdir(), "cairn-replay-" + scenario["name"])
+        fresh(root)
+        play = Play(scenario, reachable_binary(binary, root), root, Accepted(entries, scenario["name"]), proposals)
         play.play()
-        wipe(args.root)
+        wipe(root)
         played += 1
         total += play.differences
         print("%s %s: %d runs compared, %d of later commands, %d differences" %
