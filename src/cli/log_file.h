@@ -12,8 +12,8 @@ namespace cairn::cli {
 
 struct LogFileOptions {
   std::string directory;     // holds cli-logs and content-logs; "" = no log
-  std::string file;          // this file instead of a generated name
-  std::string command;       // words joined by dashes, part of the name
+  std::string file{};        // this file instead of a generated name
+  std::string command{};     // words joined by dashes, part of the name
   log::Level level = log::Level::debug;
   bool json = false;
   bool local_time = false;
