@@ -12,11 +12,31 @@ namespace {
 TEST(CommandTable, IsConsistent) { EXPECT_THAT(command_table().problems(), testing::ElementsAre()); }
 
 TEST(CommandTable, HoldsTheCommandsOfThisVersion) {
-  for (const char* path :
-       {"repository create filesystem", "repository connect from-config", "repository status", "repository set-client",
-        "repository disconnect", "snapshot create", "snapshot list", "snapshot restore", "snapshot verify", "snapshot delete",
-        "snapshot expire", "policy set", "policy show", "policy list", "policy delete", "restore", "list", "show",
-        "content list", "blob list", "index list", "manifest list", "cache info", "cache set", "cache clear"}) {
+  for (const char* path : {"repository create filesystem",
+                           "repository connect from-config",
+                           "repository status",
+                           "repository set-client",
+                           "repository disconnect",
+                           "snapshot create",
+                           "snapshot list",
+                           "snapshot restore",
+                           "snapshot verify",
+                           "snapshot delete",
+                           "snapshot expire",
+                           "policy set",
+                           "policy show",
+                           "policy list",
+                           "policy delete",
+                           "restore",
+                           "list",
+                           "show",
+                           "content list",
+                           "blob list",
+                           "index list",
+                           "manifest list",
+                           "cache info",
+                           "cache set",
+                           "cache clear"}) {
     const CommandSpec* command = command_table().find(path);
     ASSERT_NE(command, nullptr) << path;
     EXPECT_NE(command->run, nullptr) << path;
@@ -60,7 +80,8 @@ TEST(Usage, FullHelpShowsHiddenCommandsButNotLaterOnes) {
 }
 
 TEST(Usage, LinesStayWithinTheWidth) {
-  const std::string full = usage_text(command_table(), nullptr, {.width = 100, .with_hidden = true, .all_commands = true});
+  const std::string full =
+      usage_text(command_table(), nullptr, {.width = 100, .with_hidden = true, .all_commands = true});
   std::size_t start = 0;
   for (std::size_t end; (end = full.find('\n', start)) != std::string::npos; start = end + 1) {
     const std::string line = full.substr(start, end - start);

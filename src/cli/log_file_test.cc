@@ -45,12 +45,14 @@ TEST_F(LogFile, HasNameLinkAndLines) {
   ASSERT_NE(sink, nullptr);
   sink->write(log::Level::info, "cli", "hello", R"({"a":1})");
   const auto names = names_in(path("logs/cli-logs"));
-  EXPECT_THAT(names, testing::ElementsAre("CACHEDIR.TAG",
-                                          testing::MatchesRegex("kopia-[0-9]{8}-[0-9]{6}-[0-9]+-snapshot-create\\.0\\.log"),
-                                          "latest.log"));
+  EXPECT_THAT(names,
+              testing::ElementsAre("CACHEDIR.TAG",
+                                   testing::MatchesRegex("kopia-[0-9]{8}-[0-9]{6}-[0-9]+-snapshot-create\\.0\\.log"),
+                                   "latest.log"));
   const auto text = sys::read_file(path("logs/cli-logs/latest.log"), 10'000);
   ASSERT_TRUE(text.ok());
-  EXPECT_THAT(std::string(text->text()), testing::MatchesRegex("....-..-..T..:..:..\\.......Z INFO kopia/cli hello\t\\{\"a\":1\\}\n"));
+  EXPECT_THAT(std::string(text->text()),
+              testing::MatchesRegex("....-..-..T..:..:..\\.......Z INFO kopia/cli hello\t\\{\"a\":1\\}\n"));
 }
 
 TEST_F(LogFile, BeginsANewSegmentWhenOneIsFull) {

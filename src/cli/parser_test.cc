@@ -14,20 +14,19 @@ Status run_nothing(Context&, const ParsedCommand&) { return {}; }
 
 CommandTable small_table() {
   CommandTable table;
-  table.add_global_flags({{.name = "help", .help = "h"},
-                          {.name = "help-long", .help = "h"},
-                          {.name = "help-full", .help = "h"},
-                          {.name = "help-man", .help = "h"},
-                          {.name = "completion-script-bash", .help = "h"},
-                          {.name = "completion-script-zsh", .help = "h"},
-                          {.name = "completion-script-fish", .help = "h"},
-                          {.name = "version", .help = "h"},
-                          {.name = "config-file", .type = text, .default_value = "x.config", .env = "CONFIG", .help = "h"},
-                          {.name = "level", .type = choice, .help = "h", .choices = {"info", "warning"},
-                           .silent_choices = {"warn"}},
-                          {.name = "password", .short_name = 'p', .type = text, .help = "h"}});
-  table.add({.path = "group", .help = "g", .aliases = {"grp"},
-             .flags = {{.name = "host", .type = text, .help = "h"}}});
+  table.add_global_flags(
+      {{.name = "help", .help = "h"},
+       {.name = "help-long", .help = "h"},
+       {.name = "help-full", .help = "h"},
+       {.name = "help-man", .help = "h"},
+       {.name = "completion-script-bash", .help = "h"},
+       {.name = "completion-script-zsh", .help = "h"},
+       {.name = "completion-script-fish", .help = "h"},
+       {.name = "version", .help = "h"},
+       {.name = "config-file", .type = text, .default_value = "x.config", .env = "CONFIG", .help = "h"},
+       {.name = "level", .type = choice, .help = "h", .choices = {"info", "warning"}, .silent_choices = {"warn"}},
+       {.name = "password", .short_name = 'p', .type = text, .help = "h"}});
+  table.add({.path = "group", .help = "g", .aliases = {"grp"}, .flags = {{.name = "host", .type = text, .help = "h"}}});
   table.add({.path = "group make",
              .help = "m",
              .arguments = {{.name = "path", .required = true}, {.name = "rest", .repeatable = true}},
@@ -38,8 +37,12 @@ CommandTable small_table() {
                        {.name = "tag", .type = text, .env = "TAGS", .help = "h", .repeatable = true},
                        {.name = "enable", .type = boolean_text, .help = "h"},
                        {.name = "age", .type = duration, .help = "h"},
-                       {.name = "three", .type = choice, .help = "h", .choices = {"true", "false", "inherit"},
-                        .bare_value = "true", .bare_no_value = "false"}},
+                       {.name = "three",
+                        .type = choice,
+                        .help = "h",
+                        .choices = {"true", "false", "inherit"},
+                        .bare_value = "true",
+                        .bare_no_value = "false"}},
              .run = run_nothing});
   table.add({.path = "group need",
              .help = "n",
@@ -61,7 +64,8 @@ ParseResult parse(const std::vector<std::string>& words, const std::map<std::str
 std::string problem(const std::vector<std::string>& words) { return parse(words).status.message(); }
 
 TEST(Parser, ValuesByEqualsBlankAndShortFlag) {
-  const ParseResult r = parse({"--config-file", "a", "grp", "make", "--number=3", "p", "-lrpsecret", "--tag=1", "--tag", "2"});
+  const ParseResult r =
+      parse({"--config-file", "a", "grp", "make", "--number=3", "p", "-lrpsecret", "--tag=1", "--tag", "2"});
   ASSERT_TRUE(r.status.ok()) << r.status.message();
   EXPECT_EQ(r.command.command()->path, "group make");
   EXPECT_EQ(r.command.text("config-file"), "a");
@@ -102,7 +106,8 @@ TEST(Parser, Errors) {
   EXPECT_EQ(problem({"group", "make", "x", "--age=5"}), "time: missing unit in duration \"5\"");
   EXPECT_EQ(problem({"group", "make", "x", "--no-enable"}), "unknown long flag '--no-enable'");
   EXPECT_EQ(problem({"--level=x", "group", "make", "x"}), "enum value must be one of info,warning, got 'x'");
-  EXPECT_EQ(problem({"--config-file=a", "--config-file=b", "group", "make", "x"}), "flag 'config-file' cannot be repeated");
+  EXPECT_EQ(problem({"--config-file=a", "--config-file=b", "group", "make", "x"}),
+            "flag 'config-file' cannot be repeated");
   EXPECT_TRUE(parse({"soon", "--whatever"}).status.is(Code::unsupported));
 }
 

@@ -87,7 +87,8 @@ Status run_list(Context& context, const ParsedCommand& command) {
   TRY_ASSIGN(const auto found, snapshot::resolve_id(*repository, path, {}, context.stop()),
              "unable to get filesystem directory entry");
   if (found.entry.type != snapshot::EntryType::directory) {
-    return error(Code::invalid_argument, "unable to get filesystem directory entry: {} is not a directory object", path);
+    return error(Code::invalid_argument, "unable to get filesystem directory entry: {} is not a directory object",
+                 path);
   }
   std::string root = path;
   while (root.ends_with('/')) {
@@ -107,7 +108,8 @@ void add_list(CommandTable& table) {
   table.add({.path = "list",
              .help = "List a directory of the repository",
              .aliases = {"ls"},
-             .arguments = {{.name = "object-path", .help = "Snapshot id or root object id, and a path below it",
+             .arguments = {{.name = "object-path",
+                            .help = "Snapshot id or root object id, and a path below it",
                             .required = true}},
              .flags = {{.name = "long", .short_name = 'l', .help = "Show all fields"},
                        {.name = "human-readable", .short_name = 'h', .help = "Sizes with units"},
