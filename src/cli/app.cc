@@ -51,6 +51,9 @@ int answer_request(const CommandTable& table, const ParseResult& parsed, const s
       break;
     case Request::manual:
       return print_out(manual_page(table, parsed.help_topic, program));
+    case Request::markdown:
+      return print_out(parsed.help_topic == nullptr ? markdown_manual(table, program)
+                                                    : markdown_page(table, *parsed.help_topic, program));
     case Request::version:
       return print_out(version_text() + "\n");
     case Request::script_bash:

@@ -359,6 +359,7 @@ bool Parser::wants_help() {
       {"help-long", Request::usage_long},
       {"help-full", Request::usage_full},
       {"help-man", Request::manual},
+      {"help-markdown", Request::markdown},
       {"completion-script-bash", Request::script_bash},
       {"completion-script-zsh", Request::script_zsh},
       {"completion-script-fish", Request::script_fish},

@@ -56,6 +56,7 @@ enum class Request : unsigned char {
   usage_long,
   usage_full,
   manual,
+  markdown,
   version,
   script_bash,
   script_zsh,

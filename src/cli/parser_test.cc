@@ -19,6 +19,7 @@ CommandTable small_table() {
        {.name = "help-long", .help = "h"},
        {.name = "help-full", .help = "h"},
        {.name = "help-man", .help = "h"},
+       {.name = "help-markdown", .help = "h"},
        {.name = "completion-script-bash", .help = "h"},
        {.name = "completion-script-zsh", .help = "h"},
        {.name = "completion-script-fish", .help = "h"},

@@ -330,6 +330,16 @@ std::string markdown_page(const CommandTable& table, const CommandSpec& command,
   return out;
 }
 
+std::string markdown_manual(const CommandTable& table, const std::string& program) {
+  std::string out;
+  for (const CommandSpec& command : table.commands()) {
+    if (!command.later && !table.is_group(command)) {
+      out += (out.empty() ? "" : "\n") + markdown_page(table, command, program);
+    }
+  }
+  return out;
+}
+
 std::vector<std::string> completions(const CommandTable& table, const std::vector<std::string>& words) {
   const CommandSpec* at = nullptr;
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {

@@ -24,6 +24,8 @@ std::string manual_page(const CommandTable& table, const CommandSpec* topic, con
 
 // Markdown of one command, for the documentation.
 std::string markdown_page(const CommandTable& table, const CommandSpec& command, const std::string& program);
+// Of all commands of this version.
+std::string markdown_manual(const CommandTable& table, const std::string& program);
 
 // Candidates for the last word (which may be empty) after the words before it, as `--completion-bash` prints them.
 std::vector<std::string> completions(const CommandTable& table, const std::vector<std::string>& words);

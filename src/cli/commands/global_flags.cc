@@ -12,6 +12,7 @@ std::vector<FlagSpec> help_flags() {
       {.name = "help-long", .help = "Show help with the flags of all commands", .hidden = true},
       {.name = "help-full", .help = "Show help with everything, hidden commands and flags too"},
       {.name = "help-man", .help = "Print a manual page", .hidden = true},
+      {.name = "help-markdown", .help = "Print the manual of a command, or of all, as Markdown", .hidden = true},
       {.name = "completion-script-bash", .help = "Print the completion script for bash", .hidden = true},
       {.name = "completion-script-zsh", .help = "Print the completion script for zsh", .hidden = true},
       {.name = "completion-script-fish", .help = "Print the completion script for fish", .hidden = true},
