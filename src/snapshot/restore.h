@@ -22,8 +22,8 @@ struct RestoreOptions {
   // Entries deeper than this become placeholders (the root has depth 0).
   std::int64_t shallow_depth = std::int64_t{1} << 40;
   std::int64_t shallow_min_size = 0;  // smaller files are always real
-  // Content bytes held by all workers together.
-  std::size_t bytes_in_flight_max = 32u << 20;
+  // Content bytes held by all workers together; while a chunk is decoded it is in memory twice.
+  std::size_t bytes_in_flight_max = 16u << 20;
 };
 
 // Counters; any thread may read them while the restore runs.
