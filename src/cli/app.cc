@@ -77,8 +77,8 @@ int report_parse_error(const ParseResult& parsed, const std::string& program) {
 }
 
 log::Level level_of(const std::string& name) {
-  return name == "debug" ? log::Level::debug
-         : name == "info" ? log::Level::info
+  return name == "debug"   ? log::Level::debug
+         : name == "info"  ? log::Level::info
          : name == "error" ? log::Level::error
                            : log::Level::warning;
 }
@@ -156,11 +156,12 @@ Status run_dangerous_check(const ParsedCommand& command) {
   if (!command.command()->dangerous || command.text("dangerous-commands") == "enabled") {
     return {};
   }
-  return error(Code::failed_precondition,
-               "\nThis command is dangerous, it can corrupt the repository and result in data loss.\n\n"
-               "Running this command is not needed for using Kopia. Instead, rely on periodic repository maintenance. See "
-               "https://kopia.io/docs/advanced/maintenance/ for more information.\n"
-               "To run this command despite the warning, set --dangerous-commands=enabled\n");
+  return error(
+      Code::failed_precondition,
+      "\nThis command is dangerous, it can corrupt the repository and result in data loss.\n\n"
+      "Running this command is not needed for using Kopia. Instead, rely on periodic repository maintenance. See "
+      "https://kopia.io/docs/advanced/maintenance/ for more information.\n"
+      "To run this command despite the warning, set --dangerous-commands=enabled\n");
 }
 
 Status run_command(Context& context, const ParsedCommand& command) {

@@ -16,15 +16,15 @@ class ParsedCommand;
 
 // How the text of a value is checked; the words of the errors are those of Go's parsers (kopia-interfaces §1.1).
 enum class ValueType : unsigned char {
-  boolean,         // --x / --no-x, takes no value
-  boolean_text,    // needs a value: true, false, 1, t, …
+  boolean,       // --x / --no-x, takes no value
+  boolean_text,  // needs a value: true, false, 1, t, …
   text,
-  integer,         // a floating-point text whose fraction is cut
-  int64,           // base prefixes and underscores allowed
+  integer,  // a floating-point text whose fraction is cut
+  int64,    // base prefixes and underscores allowed
   int32,
   real,
   duration,
-  choice,          // one of FlagSpec::choices
+  choice,  // one of FlagSpec::choices
   existing_file,
   existing_directory,
 };

@@ -53,26 +53,42 @@ repo::ClientOptions client_options(Context& context, const ParsedCommand& comman
 std::vector<FlagSpec> connect_flags() {
   return {
       {.name = "cache-directory", .type = text, .env = "KOPIA_CACHE_DIRECTORY", .help = "Directory of the cache"},
-      {.name = "content-cache-size-mb", .type = int64, .default_value = "5000",
+      {.name = "content-cache-size-mb",
+       .type = int64,
+       .default_value = "5000",
        .help = "Size of the content cache in MB; 0 turns all disk caches off"},
-      {.name = "content-cache-size-limit-mb", .type = int64, .default_value = "0",
+      {.name = "content-cache-size-limit-mb",
+       .type = int64,
+       .default_value = "0",
        .help = "Hard limit of the content cache in MB"},
       {.name = "content-min-sweep-age", .type = duration, .help = "Age below which cached contents are kept"},
-      {.name = "metadata-cache-size-mb", .type = int64, .default_value = "5000", .help = "Size of the metadata cache in MB"},
-      {.name = "metadata-cache-size-limit-mb", .type = int64, .default_value = "0",
+      {.name = "metadata-cache-size-mb",
+       .type = int64,
+       .default_value = "5000",
+       .help = "Size of the metadata cache in MB"},
+      {.name = "metadata-cache-size-limit-mb",
+       .type = int64,
+       .default_value = "0",
        .help = "Hard limit of the metadata cache in MB"},
       {.name = "metadata-min-sweep-age", .type = duration, .help = "Age below which cached metadata is kept"},
       {.name = "index-min-sweep-age", .type = duration, .help = "Age below which cached indexes are kept"},
-      {.name = "max-list-cache-duration", .type = duration, .default_value = "30s", .help = "How long lists are cached"},
+      {.name = "max-list-cache-duration",
+       .type = duration,
+       .default_value = "30s",
+       .help = "How long lists are cached"},
       {.name = "override-hostname", .type = text, .help = "Host name instead of this machine's", .hidden = true},
       {.name = "override-username", .type = text, .help = "User name instead of the current one", .hidden = true},
-      {.name = "check-for-updates", .default_value = "true", .env = "KOPIA_CHECK_FOR_UPDATES",
+      {.name = "check-for-updates",
+       .default_value = "true",
+       .env = "KOPIA_CHECK_FOR_UPDATES",
        .help = "Accepted; there is no update check"},
       {.name = "readonly", .help = "Never write to the repository through this connection"},
       {.name = "permissive-cache-loading", .help = "Do not fail on damaged index blobs", .hidden = true},
       {.name = "description", .type = text, .help = "Description of the connection"},
       {.name = "enable-actions", .help = "Run the actions that policies define"},
-      {.name = "repository-format-cache-duration", .type = duration, .help = "How long the repository format is cached",
+      {.name = "repository-format-cache-duration",
+       .type = duration,
+       .help = "How long the repository format is cached",
        .hidden = true},
       {.name = "disable-repository-format-cache", .help = "Do not cache the repository format", .hidden = true},
   };
@@ -81,10 +97,13 @@ std::vector<FlagSpec> connect_flags() {
 void add_provider_commands(CommandTable& table, const std::string& group, const std::string& verb, bool create,
                            RunFunction run) {
   for (const Provider& provider : providers()) {
-    table.add({.path = group + " " + provider.word, .help = verb + " " + provider.help, .flags = provider.flags, .run = run});
+    table.add(
+        {.path = group + " " + provider.word, .help = verb + " " + provider.help, .flags = provider.flags, .run = run});
   }
-  table.add({.path = group + " from-config", .help = verb + " the storage of a token" + (create ? "" : " or configuration file"),
-             .flags = from_config_flags(create), .run = run});
+  table.add({.path = group + " from-config",
+             .help = verb + " the storage of a token" + (create ? "" : " or configuration file"),
+             .flags = from_config_flags(create),
+             .run = run});
 }
 
 Result<Target> open_target(Context& context, const ParsedCommand& command, bool create) {
@@ -106,9 +125,10 @@ Result<Target> open_target(Context& context, const ParsedCommand& command, bool 
 Status connect_to(Context& context, const ParsedCommand& command, const blob::ConnectionInfo& storage,
                   const std::string& password) {
   if (command.boolean("permissive-cache-loading") && !context.upgrade_lock_enabled()) {
-    return error(Code::failed_precondition,
-                 "error connecting to repository: must have set KOPIA_UPGRADE_LOCK_ENABLED when connecting to repository "
-                 "with permissive cache loading");
+    return error(
+        Code::failed_precondition,
+        "error connecting to repository: must have set KOPIA_UPGRADE_LOCK_ENABLED when connecting to repository "
+        "with permissive cache loading");
   }
   repo::ConnectRequest request;
   request.config_path = context.config_path();

@@ -50,9 +50,10 @@ std::string_view level_name(log::Level level) {
   return kNames[static_cast<unsigned char>(level)];
 }
 
-std::string json_log_line(log::Level level, std::string_view module, std::string_view message, std::string_view fields) {
-  std::string line = fmt::format("{{\"t\":\"{}\",\"l\":\"{}\",\"n\":\"kopia/{}\",\"m\":",
-                                 rfc3339(system_clock().now()), level_name(level), module);
+std::string json_log_line(log::Level level, std::string_view module, std::string_view message,
+                          std::string_view fields) {
+  std::string line = fmt::format("{{\"t\":\"{}\",\"l\":\"{}\",\"n\":\"kopia/{}\",\"m\":", rfc3339(system_clock().now()),
+                                 level_name(level), module);
   append_json_string(line, message);
   if (fields.size() > 2 && fields.front() == '{') {
     line.append(",").append(fields.substr(1));

@@ -90,8 +90,8 @@ class LogFileSink : public log::Sink {
     if (options_.json) {
       line = json_log_line(level, module, message, fields);
     } else {
-      line = fmt::format("{} {} kopia/{} {}", stamp(system_clock().now(), options_.local_time), level_name(level), module,
-                         message);
+      line = fmt::format("{} {} kopia/{} {}", stamp(system_clock().now(), options_.local_time), level_name(level),
+                         module, message);
       if (!fields.empty()) {
         line.append("\t").append(fields);
       }
@@ -143,8 +143,9 @@ std::shared_ptr<log::Sink> make_log_file_sink(const LogFileOptions& options) {
     content::prepare_cache_directory(directory);
   }
   const CivilTime t = civil_utc(system_clock().now());
-  return open_sink(options, fmt::format("{}/{}/kopia-{:04}{:02}{:02}-{:02}{:02}{:02}-{}-{}", options.directory, kCliLogs,
-                                        t.year, t.month, t.day, t.hour, t.minute, t.second, ::getpid(), options.command));
+  return open_sink(options,
+                   fmt::format("{}/{}/kopia-{:04}{:02}{:02}-{:02}{:02}{:02}-{}-{}", options.directory, kCliLogs, t.year,
+                               t.month, t.day, t.hour, t.minute, t.second, ::getpid(), options.command));
 }
 
 void sweep_logs(const std::string& directory, const SweepLimits& limits, Timestamp now) {

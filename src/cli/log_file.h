@@ -1,5 +1,5 @@
-// Log files of command runs (kopia-interfaces §1.4): names, segments, the `latest.log` link, sweeping. Nothing here ever
-// fails a command.
+// Log files of command runs (kopia-interfaces §1.4): names, segments, the `latest.log` link, sweeping. Nothing here
+// ever fails a command.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,9 @@
 namespace cairn::cli {
 
 struct LogFileOptions {
-  std::string directory;     // holds cli-logs and content-logs; "" = no log
-  std::string file;          // this file instead of a generated name
-  std::string command;       // words joined by dashes, part of the name
+  std::string directory;  // holds cli-logs and content-logs; "" = no log
+  std::string file{};     // this file instead of a generated name
+  std::string command{};  // words joined by dashes, part of the name
   log::Level level = log::Level::debug;
   bool json = false;
   bool local_time = false;

@@ -392,7 +392,8 @@ Status Parser::check_values() {
       if (text && !text->empty()) {
         value.origin = ValueOrigin::environment;
         std::size_t start = 0;
-        for (std::size_t end = 0; flag->repeatable && (end = text->find('\n', start)) != std::string::npos; start = end + 1) {
+        for (std::size_t end = 0; flag->repeatable && (end = text->find('\n', start)) != std::string::npos;
+             start = end + 1) {
           value.texts.push_back(text->substr(start, end - start));
         }
         value.texts.push_back(text->substr(start));

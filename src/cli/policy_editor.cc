@@ -263,8 +263,8 @@ void PolicyEditor::manual() {
 }
 
 Status PolicyEditor::scheduling() {
-  const bool schedules = command_.given("snapshot-interval") || command_.given("snapshot-time") ||
-                         command_.given("snapshot-time-crontab");
+  const bool schedules =
+      command_.given("snapshot-interval") || command_.given("snapshot-time") || command_.given("snapshot-time-crontab");
   if (schedules && command_.boolean("manual")) {
     return error(Code::invalid_argument, "cannot set manual field when scheduling snapshots");
   }
@@ -297,14 +297,15 @@ Status PolicyEditor::one_action(const std::string& name, std::optional<snapshot:
   const Duration timeout = command_.duration("action-command-timeout");
   fresh.timeout_seconds = timeout.ns / 1'000'000'000;
   if (command_.boolean("persist-action-script")) {
-    TRY_ASSIGN(const Buffer script, sys::read_file(text, 4 * kScriptBytesMax), "invalid {}: unable to read script file", flag);
+    TRY_ASSIGN(const Buffer script, sys::read_file(text, 4 * kScriptBytesMax), "invalid {}: unable to read script file",
+               flag);
     if (script.size() > kScriptBytesMax) {
       return error(Code::invalid_argument, "invalid {}: action script file too long: {} bytes, max allowed {}", flag,
                    script.size(), kScriptBytesMax);
     }
     fresh.script = script.text();
-    say(" - setting {} ({}) action script from file {} ({} bytes) with timeout {}", name, fresh.mode, text, script.size(),
-        go_duration(timeout));
+    say(" - setting {} ({}) action script from file {} ({} bytes) with timeout {}", name, fresh.mode, text,
+        script.size(), go_duration(timeout));
     action = std::move(fresh);
     return {};
   }
@@ -371,14 +372,17 @@ Status PolicyEditor::logging() {
 
 Status PolicyEditor::upload() {
   snapshot::UploadPolicy& p = policy_.upload;
-  TRY(number("max-parallel-file-reads", "max parallel file reads", p.max_parallel_file_reads, "max parallel file reads", true));
-  TRY(number("max-parallel-snapshots", "max parallel snapshots", p.max_parallel_snapshots, "max parallel snapshots", true));
+  TRY(number("max-parallel-file-reads", "max parallel file reads", p.max_parallel_file_reads, "max parallel file reads",
+             true));
+  TRY(number("max-parallel-snapshots", "max parallel snapshots", p.max_parallel_snapshots, "max parallel snapshots",
+             true));
   constexpr const char* kWhat = "parallel upload above size";
   const std::string& text = command_.text("parallel-upload-above-size-mib");
   if (text.empty() || means_inherit(text)) {
     return number("parallel-upload-above-size-mib", kWhat, p.parallel_upload_above_size, kWhat, true);
   }
-  TRY_ASSIGN(const std::int64_t mebibytes, parse_int_text(text, 32), "{0}: can't parse the \"{0}\" {1}", kWhat, quoted(text));
+  TRY_ASSIGN(const std::int64_t mebibytes, parse_int_text(text, 32), "{0}: can't parse the \"{0}\" {1}", kWhat,
+             quoted(text));
   p.parallel_upload_above_size = mebibytes << 20;
   say(" - setting \"{}\" to {}.", kWhat, bytes_text(*p.parallel_upload_above_size));
   return {};

@@ -46,7 +46,9 @@ class PolicyRows {
   void number(std::string name, const std::optional<std::int64_t>& value, std::string_view key) {
     row(std::move(name), value ? std::to_string(*value) : "-", key);
   }
-  void yes_no(std::string name, bool value, std::string_view key) { row(std::move(name), value ? "true" : "false", key); }
+  void yes_no(std::string name, bool value, std::string_view key) {
+    row(std::move(name), value ? "true" : "false", key);
+  }
   void list(std::string name, const std::vector<std::string>& items, std::string_view key, std::string_view indent) {
     row(std::move(name), "", key);
     for (const std::string& item : items) {
@@ -98,7 +100,8 @@ void PolicyRows::errors() {
   const snapshot::ErrorHandlingPolicy& p = policy_.error_handling;
   heading("Error handling policy:");
   yes_no("  Ignore file read errors:", p.ignore_file_errors_or_default(), "errorHandling.ignoreFileErrors");
-  yes_no("  Ignore directory read errors:", p.ignore_directory_errors_or_default(), "errorHandling.ignoreDirectoryErrors");
+  yes_no("  Ignore directory read errors:", p.ignore_directory_errors_or_default(),
+         "errorHandling.ignoreDirectoryErrors");
   yes_no("  Ignore unknown types:", p.ignore_unknown_types_or_default(), "errorHandling.ignoreUnknownTypes");
 }
 
@@ -158,9 +161,11 @@ void PolicyRows::compression() {
   heading("Compression:");
   row("  Compressor:", p.compressor_name, "compression.compressorName");
   if (!p.only_compress.empty()) {
-    list("  Only compress files with the following extensions:", p.only_compress, "compression.onlyCompress", "     - ");
+    list("  Only compress files with the following extensions:", p.only_compress, "compression.onlyCompress",
+         "     - ");
   } else if (!p.never_compress.empty()) {
-    list("  Compress all files except the following extensions:", p.never_compress, "compression.neverCompress", "    ");
+    list("  Compress all files except the following extensions:", p.never_compress, "compression.neverCompress",
+         "    ");
   } else {
     heading("  Compress files regardless of extensions.");
   }
@@ -271,10 +276,17 @@ std::string PolicyRows::text() const {
 std::string policy_table(const snapshot::EffectivePolicy& effective, const snapshot::SourceInfo& target) {
   PolicyRows rows(effective, target);
   using Section = void (PolicyRows::*)();
-  constexpr Section kSections[] = {
-      &PolicyRows::retention,   &PolicyRows::files,    &PolicyRows::errors,       &PolicyRows::scheduling,
-      &PolicyRows::upload,      &PolicyRows::compression, &PolicyRows::metadata_compression, &PolicyRows::splitter,
-      &PolicyRows::actions,     &PolicyRows::os_snapshots, &PolicyRows::logging};
+  constexpr Section kSections[] = {&PolicyRows::retention,
+                                   &PolicyRows::files,
+                                   &PolicyRows::errors,
+                                   &PolicyRows::scheduling,
+                                   &PolicyRows::upload,
+                                   &PolicyRows::compression,
+                                   &PolicyRows::metadata_compression,
+                                   &PolicyRows::splitter,
+                                   &PolicyRows::actions,
+                                   &PolicyRows::os_snapshots,
+                                   &PolicyRows::logging};
   bool first = true;
   for (const Section section : kSections) {
     if (!first) {

@@ -17,12 +17,14 @@ namespace {
 using enum ValueType;
 
 const FlagSpec kFlat = {.name = "flat", .help = "Keep all blobs in one directory"};
-const FlagSpec kListParallelism = {.name = "list-parallelism", .type = integer, .help = "Parallel listings of directories",
-                                   .hidden = true};
-const FlagSpec kPointInTime = {.name = "point-in-time", .type = text, .help = "Show the storage as of this time (RFC 3339)"};
+const FlagSpec kListParallelism = {
+    .name = "list-parallelism", .type = integer, .help = "Parallel listings of directories", .hidden = true};
+const FlagSpec kPointInTime = {
+    .name = "point-in-time", .type = text, .help = "Show the storage as of this time (RFC 3339)"};
 
 std::vector<FlagSpec> with_common(std::vector<FlagSpec> flags) {
-  flags.push_back({.name = "max-download-speed", .type = real, .help = "Limit of the download speed, in bytes per second"});
+  flags.push_back(
+      {.name = "max-download-speed", .type = real, .help = "Limit of the download speed, in bytes per second"});
   flags.push_back({.name = "max-upload-speed", .type = real, .help = "Limit of the upload speed, in bytes per second"});
   return flags;
 }
@@ -33,7 +35,8 @@ std::vector<FlagSpec> filesystem_flags() {
           {.name = "owner-gid", .type = text, .help = "Group id that owns new files"},
           {.name = "file-mode", .type = text, .default_value = "0600", .help = "Mode of new files, octal"},
           {.name = "dir-mode", .type = text, .default_value = "0700", .help = "Mode of new directories, octal"},
-          kFlat, kListParallelism};
+          kFlat,
+          kListParallelism};
 }
 
 std::vector<FlagSpec> s3_flags() {
@@ -42,13 +45,19 @@ std::vector<FlagSpec> s3_flags() {
       {.name = "endpoint", .type = text, .default_value = "s3.amazonaws.com", .help = "Host and port of the server"},
       {.name = "region", .type = text, .help = "Region of the bucket"},
       {.name = "access-key", .type = text, .env = "AWS_ACCESS_KEY_ID", .help = "Access key id", .required = true},
-      {.name = "secret-access-key", .type = text, .env = "AWS_SECRET_ACCESS_KEY", .help = "Secret access key", .required = true},
+      {.name = "secret-access-key",
+       .type = text,
+       .env = "AWS_SECRET_ACCESS_KEY",
+       .help = "Secret access key",
+       .required = true},
       {.name = "session-token", .type = text, .env = "AWS_SESSION_TOKEN", .help = "Session token"},
       {.name = "prefix", .type = text, .help = "Prefix of all object names; for a directory it ends with a slash"},
       {.name = "disable-tls", .help = "Use plain HTTP"},
       {.name = "disable-tls-verification", .help = "Do not verify the server's certificate"},
       kPointInTime,
-      {.name = "root-ca-pem-base64", .type = text, .env = "ROOT_CA_PEM_BASE64",
+      {.name = "root-ca-pem-base64",
+       .type = text,
+       .env = "ROOT_CA_PEM_BASE64",
        .help = "Certificate authority of the server, PEM in base64"},
       {.name = "root-ca-pem-path", .type = text, .help = "File with the certificate authority of the server, PEM"},
   };
@@ -57,7 +66,11 @@ std::vector<FlagSpec> s3_flags() {
 std::vector<FlagSpec> azure_flags() {
   return {
       {.name = "container", .type = text, .help = "Name of the container", .required = true},
-      {.name = "storage-account", .type = text, .env = "AZURE_STORAGE_ACCOUNT", .help = "Storage account", .required = true},
+      {.name = "storage-account",
+       .type = text,
+       .env = "AZURE_STORAGE_ACCOUNT",
+       .help = "Storage account",
+       .required = true},
       {.name = "storage-key", .type = text, .env = "AZURE_STORAGE_KEY", .help = "Key of the storage account"},
       {.name = "storage-domain", .type = text, .env = "AZURE_STORAGE_DOMAIN", .help = "Domain of the storage"},
       {.name = "sas-token", .type = text, .env = "AZURE_STORAGE_SAS_TOKEN", .help = "Shared access signature"},
@@ -65,8 +78,13 @@ std::vector<FlagSpec> azure_flags() {
       {.name = "tenant-id", .type = text, .env = "AZURE_TENANT_ID", .help = "Tenant of the service principal"},
       {.name = "client-id", .type = text, .env = "AZURE_CLIENT_ID", .help = "Client id of the service principal"},
       {.name = "client-secret", .type = text, .env = "AZURE_CLIENT_SECRET", .help = "Secret of the service principal"},
-      {.name = "client-cert", .type = text, .env = "AZURE_CLIENT_CERTIFICATE", .help = "Certificate of the service principal"},
-      {.name = "azure-federated-token-file", .type = text, .env = "AZURE_FEDERATED_TOKEN_FILE",
+      {.name = "client-cert",
+       .type = text,
+       .env = "AZURE_CLIENT_CERTIFICATE",
+       .help = "Certificate of the service principal"},
+      {.name = "azure-federated-token-file",
+       .type = text,
+       .env = "AZURE_FEDERATED_TOKEN_FILE",
        .help = "File with a federated token"},
       kPointInTime,
   };
@@ -126,12 +144,17 @@ std::vector<FlagSpec> rclone_flags() {
       {.name = "rclone-args", .type = text, .help = "Argument for rclone", .repeatable = true},
       {.name = "rclone-env", .type = text, .help = "Environment of rclone, as NAME=value", .repeatable = true},
       {.name = "rclone-config", .type = text, .help = "Configuration file of rclone", .hidden = true},
-      {.name = "embed-rclone-config", .type = existing_file, .help = "Configuration of rclone to store in the connection"},
+      {.name = "embed-rclone-config",
+       .type = existing_file,
+       .help = "Configuration of rclone to store in the connection"},
       {.name = "rclone-debug", .help = "Log what rclone prints", .hidden = true},
       {.name = "rclone-nowait-for-transfers", .help = "Do not wait for transfers at the end", .hidden = true},
       kListParallelism,
       {.name = "atomic-writes", .default_value = "true", .help = "The remote writes files atomically"},
-      {.name = "rclone-startup-timeout", .type = duration, .default_value = "15s", .help = "Time rclone may take to start"},
+      {.name = "rclone-startup-timeout",
+       .type = duration,
+       .default_value = "15s",
+       .help = "Time rclone may take to start"},
   };
 }
 
@@ -217,10 +240,11 @@ Result<std::string> read_token_file(const std::string& path) {
 const std::vector<Provider>& providers() {
   static const std::vector<Provider> all = {
       {"azure", "an Azure blob container", with_common(azure_flags())},
-      {"b2", "a B2 bucket", with_common({{.name = "bucket", .type = text, .help = "Name of the bucket", .required = true},
-                                         {.name = "key-id", .type = text, .env = "B2_KEY_ID", .help = "Key id", .required = true},
-                                         {.name = "key", .type = text, .env = "B2_KEY", .help = "Secret key", .required = true},
-                                         {.name = "prefix", .type = text, .help = "Prefix of all object names"}})},
+      {"b2", "a B2 bucket",
+       with_common({{.name = "bucket", .type = text, .help = "Name of the bucket", .required = true},
+                    {.name = "key-id", .type = text, .env = "B2_KEY_ID", .help = "Key id", .required = true},
+                    {.name = "key", .type = text, .env = "B2_KEY", .help = "Secret key", .required = true},
+                    {.name = "prefix", .type = text, .help = "Prefix of all object names"}})},
       {"filesystem", "a directory", with_common(filesystem_flags()), true},
       {"gcs", "a Google Cloud Storage bucket", with_common(google_flags(false))},
       {"gdrive", "a Google Drive folder", with_common(google_flags(true))},
@@ -242,8 +266,10 @@ Result<blob::ConnectionInfo> provider_connection(const ParsedCommand& command, b
 
 std::vector<FlagSpec> from_config_flags(bool create) {
   std::vector<FlagSpec> flags;
-  flags.push_back({.name = "file", .type = text,
-                   .help = create ? "Accepted and ignored" : "Configuration file whose storage is used", .hidden = create});
+  flags.push_back({.name = "file",
+                   .type = text,
+                   .help = create ? "Accepted and ignored" : "Configuration file whose storage is used",
+                   .hidden = create});
   flags.push_back({.name = "token", .type = text, .help = "Token printed by 'repository status'"});
   flags.push_back({.name = "token-file", .type = text, .help = "File that holds the token"});
   flags.push_back({.name = "token-stdin", .help = "Read the token from standard input"});

@@ -18,7 +18,8 @@ Result<snapshot::SourceInfo> parse_source(repo::Repository& repository, const st
 std::vector<FlagSpec> target_flags() { return {{.name = "global", .help = "The global policy"}}; }
 
 std::vector<ArgumentSpec> target_arguments() {
-  return {{.name = "target", .help = "Targets: a path, user@host:/path, user@host, @host, (global) or a policy id",
+  return {{.name = "target",
+           .help = "Targets: a path, user@host:/path, user@host, @host, (global) or a policy id",
            .repeatable = true}};
 }
 

@@ -143,7 +143,8 @@ std::vector<Row> flag_rows(const std::vector<FlagSpec>& flags, bool with_hidden)
 
 bool shown(const CommandSpec& command, bool with_hidden) { return !command.later && (with_hidden || !command.hidden); }
 
-void append_command(std::string& out, const CommandTable& table, const CommandSpec& command, const UsageOptions& options) {
+void append_command(std::string& out, const CommandTable& table, const CommandSpec& command,
+                    const UsageOptions& options) {
   if (table.is_group(command)) {
     for (const CommandSpec* child : table.children(&command)) {
       if (shown(*child, options.with_hidden)) {
@@ -167,7 +168,8 @@ void append_command(std::string& out, const CommandTable& table, const CommandSp
 // Flags that the command inherits from its groups, nearest first.
 std::vector<const CommandSpec*> groups_above(const CommandTable& table, const CommandSpec* command) {
   std::vector<const CommandSpec*> found;
-  for (const CommandSpec* at = command == nullptr ? nullptr : table.parent(*command); at != nullptr; at = table.parent(*at)) {
+  for (const CommandSpec* at = command == nullptr ? nullptr : table.parent(*command); at != nullptr;
+       at = table.parent(*at)) {
     found.push_back(at);
   }
   return found;
@@ -219,7 +221,8 @@ void markdown_flags(std::string& out, std::string_view title, const std::vector<
     if (flag.hidden) {
       continue;
     }
-    const std::string choices = flag.choices.empty() ? "" : fmt::format(" One of `{}`.", fmt::join(flag.choices, "`, `"));
+    const std::string choices =
+        flag.choices.empty() ? "" : fmt::format(" One of `{}`.", fmt::join(flag.choices, "`, `"));
     out += fmt::format("| `{}`{} | {} | {} | {}.{}{} |\n", flag_title(flag), flag.required ? " (required)" : "",
                        flag.default_value.empty() ? "" : "`" + flag.default_value + "`",
                        flag.env.empty() ? "" : "`" + flag.env + "`", flag.help, choices,
@@ -233,8 +236,9 @@ std::string usage_text(const CommandTable& table, const CommandSpec* topic, cons
   std::string out = "usage: " + options.program;
   out += topic == nullptr ? " [<flags>] <command> [<args> ...]" : " " + command_synopsis(table, *topic);
   out += "\n\n";
-  for (const std::string& line : wrap(topic == nullptr ? "Encrypted, deduplicated backups in Kopia's repository format."
-                                                       : topic->help, options.width)) {
+  for (const std::string& line :
+       wrap(topic == nullptr ? "Encrypted, deduplicated backups in Kopia's repository format." : topic->help,
+            options.width)) {
     out += line + "\n";
   }
   out += "\nFlags:\n";
@@ -262,8 +266,9 @@ std::string usage_text(const CommandTable& table, const CommandSpec* topic, cons
   if (topic != nullptr && !table.is_group(*topic)) {
     return out;
   }
-  out += topic == nullptr ? (options.with_hidden ? "\nCommands:\n" : "\nCommands (use --help-full to list all commands):\n")
-                          : "\nSubcommands:\n";
+  out += topic == nullptr
+             ? (options.with_hidden ? "\nCommands:\n" : "\nCommands (use --help-full to list all commands):\n")
+             : "\nSubcommands:\n";
   for (const CommandSpec* child : table.children(topic)) {
     if (shown(*child, options.with_hidden)) {
       append_command(out, table, *child, options);
@@ -278,8 +283,9 @@ std::string manual_page(const CommandTable& table, const CommandSpec* topic, con
     title += "-" + topic->path;
     std::ranges::replace(title, ' ', '-');
   }
-  std::string out = fmt::format(".TH {} 1\n.SH NAME\n{}\n.SH SYNOPSIS\n.B {}\n{}\n", title, roff(title), program,
-                                topic == nullptr ? "[<flags>] <command> [<args> ...]" : roff(command_synopsis(table, *topic)));
+  std::string out =
+      fmt::format(".TH {} 1\n.SH NAME\n{}\n.SH SYNOPSIS\n.B {}\n{}\n", title, roff(title), program,
+                  topic == nullptr ? "[<flags>] <command> [<args> ...]" : roff(command_synopsis(table, *topic)));
   out += ".SH DESCRIPTION\n";
   out += roff(topic == nullptr ? "Encrypted, deduplicated backups in Kopia's repository format." : topic->help) + "\n";
   if (topic != nullptr) {
@@ -383,7 +389,8 @@ std::string completion_script(Shell shell, const std::string& program) {
           "#compdef {0}\n"
           "_{0}() {{\n"
           "  local -a candidates\n"
-          "  candidates=(\"${{(@f)$(\"${{words[1]}}\" --completion-bash \"${{words[@]:1:$((CURRENT - 1))}}\" 2>/dev/null)}}\")\n"
+          "  candidates=(\"${{(@f)$(\"${{words[1]}}\" --completion-bash \"${{words[@]:1:$((CURRENT - 1))}}\" "
+          "2>/dev/null)}}\")\n"
           "  if [[ -n \"${{candidates[1]}}\" ]]; then\n"
           "    compadd -- \"${{candidates[@]}}\"\n"
           "  else\n"

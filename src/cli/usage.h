@@ -11,9 +11,9 @@ namespace cairn::cli {
 
 struct UsageOptions {
   std::string program = "cairn";
-  std::size_t width = 100;      // columns
-  bool with_hidden = false;     // hidden flags and commands too
-  bool all_commands = false;    // every command with its flags below the topic
+  std::size_t width = 100;    // columns
+  bool with_hidden = false;   // hidden flags and commands too
+  bool all_commands = false;  // every command with its flags below the topic
 };
 
 // Help of a command or group; null = the program.

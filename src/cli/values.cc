@@ -37,7 +37,8 @@ bool drop_underscores(std::string_view text, std::string& out) {
       continue;
     }
     const auto digit = [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; };
-    const bool before = i > 0 && (digit(text[i - 1]) || std::string_view("xXoO").find(text[i - 1]) != std::string_view::npos);
+    const bool before =
+        i > 0 && (digit(text[i - 1]) || std::string_view("xXoO").find(text[i - 1]) != std::string_view::npos);
     if (!before || i + 1 >= text.size() || !digit(text[i + 1])) {
       return false;
     }

@@ -112,9 +112,17 @@ Json LocalConfig::to_json() const {
   if (!client.throttling_limits.is_null()) {
     j.set("throttlingLimits", client.throttling_limits);
   }
-  static constexpr std::string_view kKnown[] = {
-      "apiServer", "storage",  "caching",       "hostname",      "username",
-      "readonly",  "permissiveCacheLoading", "description", "enableActions", "formatBlobCacheDuration", "throttlingLimits"};
+  static constexpr std::string_view kKnown[] = {"apiServer",
+                                                "storage",
+                                                "caching",
+                                                "hostname",
+                                                "username",
+                                                "readonly",
+                                                "permissiveCacheLoading",
+                                                "description",
+                                                "enableActions",
+                                                "formatBlobCacheDuration",
+                                                "throttlingLimits"};
   for (const auto& [key, value] : raw.members()) {
     bool known = false;
     for (const std::string_view k : kKnown) {
@@ -249,7 +257,8 @@ std::string password_path(const std::string& config_path) { return config_path +
 
 Status persist_password(const std::string& config_path, std::string_view password) {
   const std::string text = base64_encode(as_bytes(password));
-  return sys::write_file_atomic(password_path(config_path), as_bytes(text), 0600).with_frame("unable to persist password");
+  return sys::write_file_atomic(password_path(config_path), as_bytes(text), 0600)
+      .with_frame("unable to persist password");
 }
 
 Result<std::string> load_persisted_password(const std::string& config_path) {
@@ -258,7 +267,9 @@ Result<std::string> load_persisted_password(const std::string& config_path) {
   return std::string(as_text(raw));
 }
 
-Status delete_persisted_password(const std::string& config_path) { return sys::remove_file(password_path(config_path)); }
+Status delete_persisted_password(const std::string& config_path) {
+  return sys::remove_file(password_path(config_path));
+}
 
 std::string encode_token(const Token& token) {
   Json j = Json::object();

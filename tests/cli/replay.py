@@ -22,6 +22,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from datetime import datetime, timezone
 
@@ -315,15 +316,23 @@ class Runner:
 
 
 class Accepted:
-    """The entries of differences.json for one transcript. `ours` replaces what is expected of a field."""
+    """The entries of differences.json for one transcript. `ours` replaces what is expected of a field; an entry with
+    `line` replaces that expected line in all steps (by nothing when `ours` is null)."""
 
     def __init__(self, entries, scenario):
-        self.entries = {(e["step"], e["field"]): e for e in entries if e["scenario"] == scenario}
+        mine = [e for e in entries if e["scenario"] == scenario]
+        self.entries = {(e["step"], e["field"]): e for e in mine if "step" in e}
+        self.lines = {e["line"]: e["ours"] for e in mine if "line" in e}
         self.unused = set(self.entries)
+        self.unused_lines = set(self.lines)
 
     def find(self, step, field):
         self.unused.discard((step, field))
         return self.entries.get((step, field))
+
+    def rewrite(self, expected):
+        self.unused_lines.difference_update(expected)
+        return [self.lines.get(e, e) for e in expected if self.lines.get(e, e) is not None]
 
 
 class Play:
@@ -348,7 +357,9 @@ class Play:
     def check_text(self, index, step, field, expected, actual, mode):
         entry = self.accepted.find(index, field)
         if entry is not None:
-            expected, mode = entry.get("ours", []), entry.get("compare", "exact" if "ours" in entry else "ignore")
+            expected, mode = entry.get("ours", []), entry.get("compare", mode if "ours" in entry else "ignore")
+        else:
+            expected = self.accepted.rewrite(expected)
         text = difference(self.bindings, expected, actual, mode)
         if text:
             self.report(index, step, field, text)
@@ -395,7 +406,9 @@ class Play:
             except OSError as problem:
                 self.report(index, step, "execution", "    %s" % problem)
         for index, field in sorted(self.accepted.unused):
-            self.report(index, self.scenario["steps"][index], field, "    the accepted difference was not needed")
+            self.report(index, self.scenario["steps"][index], field, "    the accepted difference was not reached")
+        for line in sorted(self.accepted.unused_lines):
+            self.report(0, {}, "line", "    no step expects it any more: " + line)
 
 
 # ---------------------------------------------------------------- scratch directory
@@ -448,7 +461,7 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", required=True)
-    parser.add_argument("--root", default="/tmp/cairn-replay", help="scratch directory, wiped for every transcript")
+    parser.add_argument("--root", help="scratch directory, wiped for every transcript (default: in the temporary directory)")
     parser.add_argument("--differences", default=os.path.join(here, "differences.json"))
     parser.add_argument("--propose", help="write entries for what differs to this file (reasons are yours to add)")
     parser.add_argument("--verbose", action="store_true")
@@ -466,10 +479,11 @@ def main():
         if "root" in scenario.get("requires", []) and os.getuid() != 0:
             print("SKIPPED %s: needs root (ownership, steps that run as another user)" % scenario["name"])
             continue
-        fresh(args.root)
-        play = Play(scenario, reachable_binary(binary, args.root), args.root, Accepted(entries, scenario["name"]), proposals)
+        root = args.root or os.path.join(tempfile.gettempdir(), "cairn-replay-" + scenario["name"])
+        fresh(root)
+        play = Play(scenario, reachable_binary(binary, root), root, Accepted(entries, scenario["name"]), proposals)
         play.play()
-        wipe(args.root)
+        wipe(root)
         played += 1
         total += play.differences
         print("%s %s: %d runs compared, %d of later commands, %d differences" %

@@ -6,7 +6,8 @@ namespace {
 void add_groups(CommandTable& table) {
   table.add({.path = "blob", .help = "Commands on blobs of the storage", .hidden = true});
   table.add({.path = "cache", .help = "Commands on the local cache", .hidden = true});
-  table.add({.path = "content", .help = "Commands on contents of the repository", .aliases = {"contents"}, .hidden = true});
+  table.add(
+      {.path = "content", .help = "Commands on contents of the repository", .aliases = {"contents"}, .hidden = true});
   table.add({.path = "index", .help = "Commands on content indexes", .hidden = true});
   table.add({.path = "manifest", .help = "Commands on manifests", .hidden = true});
   table.add({.path = "policy", .help = "Commands on policies", .aliases = {"policies"}});
@@ -19,11 +20,29 @@ CommandTable build() {
   add_global_flags(table);
   add_groups(table);
   for (const auto add : {
-           add_blob_list, add_cache, add_content_list, add_index_list, add_list, add_manifest_list,
-           add_policy_delete, add_policy_list, add_policy_set, add_policy_show,
-           add_repository_connect, add_repository_create, add_repository_disconnect, add_repository_set_client,
-           add_repository_status, add_restore, add_show,
-           add_snapshot_create, add_snapshot_delete, add_snapshot_expire, add_snapshot_list, add_snapshot_pin, add_snapshot_verify,
+           add_blob_list,
+           add_cache,
+           add_content_list,
+           add_index_list,
+           add_list,
+           add_manifest_list,
+           add_policy_delete,
+           add_policy_list,
+           add_policy_set,
+           add_policy_show,
+           add_repository_connect,
+           add_repository_create,
+           add_repository_disconnect,
+           add_repository_set_client,
+           add_repository_status,
+           add_restore,
+           add_show,
+           add_snapshot_create,
+           add_snapshot_delete,
+           add_snapshot_expire,
+           add_snapshot_list,
+           add_snapshot_pin,
+           add_snapshot_verify,
            add_later_commands,
        }) {
     add(table);

@@ -56,7 +56,10 @@ void add_blob_list(CommandTable& table) {
       {.name = "max-size", .type = int64, .help = "Only blobs of at most this many bytes"},
       {.name = "data-only", .help = "Only pack blobs"}};
   append_flags(flags, json_flags());
-  table.add({.path = "blob list", .help = "List the blobs of the storage", .aliases = {"ls"}, .flags = std::move(flags),
+  table.add({.path = "blob list",
+             .help = "List the blobs of the storage",
+             .aliases = {"ls"},
+             .flags = std::move(flags),
              .run = run_blob_list});
 }
 

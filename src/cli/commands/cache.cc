@@ -39,9 +39,7 @@ std::string limits_text(std::int64_t soft, std::int64_t hard, Duration age) {
 // Directory of the cache of the current connection, "" when caching is off. The repository is opened first: its
 // password protects its client's settings too.
 Result<std::pair<repo::LocalConfig, std::string>> cache_of(Context& context) {
-  {
-    TRY(context.open_repository({.read_only = true}));
-  }
+  { TRY(context.open_repository({.read_only = true})); }
   TRY_ASSIGN(repo::LocalConfig config, repo::LocalConfig::load(context.config_path()));
   std::string directory = repo::effective_cache_directory(config, context.config_path());
   return std::pair(std::move(config), std::move(directory));
@@ -58,7 +56,8 @@ Status run_info(Context& context, const ParsedCommand& command) {
     return error(Code::not_found, "unable to scan cache directory: open {}: no such file or directory", directory);
   }
   const content::CacheSettings settings = repo::cache_settings(config, context.config_path());
-  for (const char* name : {"blob-list", "contents", "index-blobs", "indexes", "metadata", "own-writes", "server-contents"}) {
+  for (const char* name :
+       {"blob-list", "contents", "index-blobs", "indexes", "metadata", "own-writes", "server-contents"}) {
     const std::string path = directory + "/" + name;
     if (std::string_view(name) == "server-contents" && !sys::is_directory(path)) {
       continue;
@@ -103,7 +102,7 @@ Status run_clear(Context& context, const ParsedCommand& command) {
 struct SizeFlag {
   const char* flag;
   const char* what;
-  std::int64_t repo::CachingOptions::* field;
+  std::int64_t repo::CachingOptions::*field;
 };
 constexpr SizeFlag kSizes[] = {
     {"content-cache-size-mb", "content cache size", &repo::CachingOptions::max_cache_size},
@@ -114,7 +113,7 @@ constexpr SizeFlag kSizes[] = {
 struct TimeFlag {
   const char* flag;
   const char* what;
-  Duration repo::CachingOptions::* field;
+  Duration repo::CachingOptions::*field;
 };
 constexpr TimeFlag kTimes[] = {
     {"max-list-cache-duration", "list cache duration", &repo::CachingOptions::max_list_cache_duration},
@@ -130,8 +129,7 @@ std::string stored_cache_directory(const std::string& directory, const std::stri
   if (!absolute.ok() || !config.ok()) {
     return directory;
   }
-  const std::string relative =
-      std::filesystem::path(*absolute).lexically_relative(sys::parent_path(*config)).string();
+  const std::string relative = std::filesystem::path(*absolute).lexically_relative(sys::parent_path(*config)).string();
   return relative.empty() ? *absolute : relative;
 }
 
@@ -177,10 +175,15 @@ Status run_set(Context& context, const ParsedCommand& command) {
 }  // namespace
 
 void add_cache(CommandTable& table) {
-  table.add({.path = "cache info", .help = "Show what the cache holds",
-             .flags = {{.name = "path", .help = "Print only the directory"}}, .run = run_info});
-  table.add({.path = "cache clear", .help = "Empty the cache",
-             .flags = {{.name = "partial", .type = choice, .help = "Only this part of the cache",
+  table.add({.path = "cache info",
+             .help = "Show what the cache holds",
+             .flags = {{.name = "path", .help = "Print only the directory"}},
+             .run = run_info});
+  table.add({.path = "cache clear",
+             .help = "Empty the cache",
+             .flags = {{.name = "partial",
+                        .type = choice,
+                        .help = "Only this part of the cache",
                         .choices = {"contents", "indexes", "metadata", "own-writes", "blob-list"}}},
              .run = run_clear});
   std::vector<FlagSpec> flags = {{.name = "cache-directory", .type = text, .help = "Directory of the cache"}};
@@ -191,7 +194,8 @@ void add_cache(CommandTable& table) {
     flags.push_back({.name = each.flag, .type = duration, .help = std::string("New ") + each.what});
   }
   flags.push_back({.name = "max-size", .type = int64, .help = "New content cache size, in bytes", .hidden = true});
-  table.add({.path = "cache set", .help = "Change the settings of the cache", .flags = std::move(flags), .run = run_set});
+  table.add(
+      {.path = "cache set", .help = "Change the settings of the cache", .flags = std::move(flags), .run = run_set});
 }
 
 }  // namespace cairn::cli

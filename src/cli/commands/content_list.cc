@@ -22,9 +22,8 @@ std::string compression_text(const content::ContentInfo& info) {
   if (info.compression == compress::kNone) {
     return "-";
   }
-  const double saved = info.original_length == 0
-                           ? 0
-                           : 100 - 100.0 * info.packed_length / static_cast<double>(info.original_length);
+  const double saved =
+      info.original_length == 0 ? 0 : 100 - 100.0 * info.packed_length / static_cast<double>(info.original_length);
   return compression_name(info.compression) + " " + fmt::format("{:.1f}%", saved);
 }
 
@@ -121,8 +120,11 @@ void add_content_list(CommandTable& table) {
       {.name = "prefixed", .help = "Only contents with a one-letter prefix"},
       {.name = "non-prefixed", .help = "Only contents without a one-letter prefix"}};
   append_flags(flags, json_flags());
-  table.add({.path = "content list", .help = "List the contents of the repository", .aliases = {"ls"},
-             .flags = std::move(flags), .run = run_content_list});
+  table.add({.path = "content list",
+             .help = "List the contents of the repository",
+             .aliases = {"ls"},
+             .flags = std::move(flags),
+             .run = run_content_list});
 }
 
 }  // namespace cairn::cli

@@ -51,13 +51,18 @@ Status run_index_list(Context& context, const ParsedCommand& command) {
 }  // namespace
 
 void add_index_list(CommandTable& table) {
-  std::vector<FlagSpec> flags = {
-      {.name = "summary", .help = "Show the number of blobs at the end"},
-      {.name = "superseded", .help = "Accepted; only blobs in force are listed"},
-      {.name = "sort", .type = choice, .default_value = "time", .help = "Order of the list",
-       .choices = {"time", "size", "name"}}};
+  std::vector<FlagSpec> flags = {{.name = "summary", .help = "Show the number of blobs at the end"},
+                                 {.name = "superseded", .help = "Accepted; only blobs in force are listed"},
+                                 {.name = "sort",
+                                  .type = choice,
+                                  .default_value = "time",
+                                  .help = "Order of the list",
+                                  .choices = {"time", "size", "name"}}};
   append_flags(flags, json_flags());
-  table.add({.path = "index list", .help = "List the index blobs in force", .aliases = {"ls"}, .flags = std::move(flags),
+  table.add({.path = "index list",
+             .help = "List the index blobs in force",
+             .aliases = {"ls"},
+             .flags = std::move(flags),
              .run = run_index_list});
 }
 

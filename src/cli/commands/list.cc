@@ -17,7 +17,8 @@ class Lister {
         long_(command.boolean("long")),
         human_(command.boolean("human-readable")),
         recursive_(command.boolean("recursive")),
-        ids_(command.boolean("show-object-id")) {}
+        ids_(command.boolean("show-object-id")),
+        errors_(command.boolean("error-summary")) {}
 
   // Rows of a directory; `below` is its path under the one that was asked for.
   Result<snapshot::Summary> directory(const object::ObjectId& id, const std::string& below) {
@@ -54,7 +55,7 @@ class Lister {
     if (is_directory && (recursive_ || long_)) {
       line += '/';
     }
-    const std::int64_t failed = entry.summ == nullptr ? 0 : entry.summ->num_failed;
+    const std::int64_t failed = entry.summ == nullptr || !errors_ ? 0 : entry.summ->num_failed;
     if (failed > 0) {
       line += fmt::format(" ({} errors)", failed);
       if (context_.colour()) {
@@ -67,7 +68,7 @@ class Lister {
   Context& context_;
   object::ObjectManager& objects_;
   const std::string root_;
-  const bool long_, human_, recursive_, ids_;
+  const bool long_, human_, recursive_, ids_, errors_;
 };
 
 void show_errors(Context& context, const snapshot::Summary& summary) {
@@ -86,7 +87,8 @@ Status run_list(Context& context, const ParsedCommand& command) {
   TRY_ASSIGN(const auto found, snapshot::resolve_id(*repository, path, {}, context.stop()),
              "unable to get filesystem directory entry");
   if (found.entry.type != snapshot::EntryType::directory) {
-    return error(Code::invalid_argument, "unable to get filesystem directory entry: {} is not a directory object", path);
+    return error(Code::invalid_argument, "unable to get filesystem directory entry: {} is not a directory object",
+                 path);
   }
   std::string root = path;
   while (root.ends_with('/')) {
@@ -106,7 +108,8 @@ void add_list(CommandTable& table) {
   table.add({.path = "list",
              .help = "List a directory of the repository",
              .aliases = {"ls"},
-             .arguments = {{.name = "object-path", .help = "Snapshot id or root object id, and a path below it",
+             .arguments = {{.name = "object-path",
+                            .help = "Snapshot id or root object id, and a path below it",
                             .required = true}},
              .flags = {{.name = "long", .short_name = 'l', .help = "Show all fields"},
                        {.name = "human-readable", .short_name = 'h', .help = "Sizes with units"},

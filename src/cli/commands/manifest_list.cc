@@ -74,10 +74,16 @@ Status run_manifest_list(Context& context, const ParsedCommand& command) {
 void add_manifest_list(CommandTable& table) {
   std::vector<FlagSpec> flags = {
       {.name = "filter", .type = text, .help = "Only manifests with this label, as key:value", .repeatable = true},
-      {.name = "sort", .type = text, .default_value = "type", .help = "Sort by the values of these labels",
+      {.name = "sort",
+       .type = text,
+       .default_value = "type",
+       .help = "Sort by the values of these labels",
        .repeatable = true}};
   append_flags(flags, json_flags());
-  table.add({.path = "manifest list", .help = "List manifests", .aliases = {"ls"}, .flags = std::move(flags),
+  table.add({.path = "manifest list",
+             .help = "List manifests",
+             .aliases = {"ls"},
+             .flags = std::move(flags),
              .run = run_manifest_list});
 }
 

@@ -24,8 +24,12 @@ Status run_policy_delete(Context& context, const ParsedCommand& command) {
 void add_policy_delete(CommandTable& table) {
   std::vector<FlagSpec> flags = target_flags();
   flags.push_back({.name = "dry-run", .short_name = 'n', .help = "Only say what would be removed"});
-  table.add({.path = "policy delete", .help = "Remove policies", .aliases = {"remove", "rm"},
-             .arguments = target_arguments(), .flags = std::move(flags), .run = run_policy_delete});
+  table.add({.path = "policy delete",
+             .help = "Remove policies",
+             .aliases = {"remove", "rm"},
+             .arguments = target_arguments(),
+             .flags = std::move(flags),
+             .run = run_policy_delete});
 }
 
 }  // namespace cairn::cli

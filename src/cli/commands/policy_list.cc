@@ -11,9 +11,9 @@ namespace {
 Json record_json(const snapshot::PolicyRecord& record) {
   Json json = Json::object();
   json.set("id", record.id);
-  json.set("target", Json::object({{"host", record.target.host},
-                                   {"userName", record.target.user_name},
-                                   {"path", record.target.path}}));
+  json.set("target",
+           Json::object(
+               {{"host", record.target.host}, {"userName", record.target.user_name}, {"path", record.target.path}}));
   const Json policy = record.policy.to_json();
   for (const auto& [key, value] : policy.members()) {
     json.set(key, value);
@@ -42,8 +42,11 @@ Status run_policy_list(Context& context, const ParsedCommand& command) {
 }  // namespace
 
 void add_policy_list(CommandTable& table) {
-  table.add({.path = "policy list", .help = "List the policies of the repository", .aliases = {"ls"},
-             .flags = json_flags(), .run = run_policy_list});
+  table.add({.path = "policy list",
+             .help = "List the policies of the repository",
+             .aliases = {"ls"},
+             .flags = json_flags(),
+             .run = run_policy_list});
 }
 
 }  // namespace cairn::cli

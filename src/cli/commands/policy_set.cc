@@ -10,7 +10,8 @@ Status set_one(Context& context, const ParsedCommand& command, repo::Repository&
                const snapshot::SourceInfo& target) {
   auto defined = snapshot::defined_policy(repository.manifests(), target, context.stop());
   if (!defined.ok() && defined.code() != Code::not_found) {
-    return std::move(defined).status().with_frame(fmt::format("could not get defined policy for \"{}\"", target.text()));
+    return std::move(defined).status().with_frame(
+        fmt::format("could not get defined policy for \"{}\"", target.text()));
   }
   snapshot::Policy policy = defined.ok() ? std::move(defined->policy) : snapshot::Policy{};
   context.notice("Setting policy for {}", target.text());
@@ -38,8 +39,11 @@ Status run_policy_set(Context& context, const ParsedCommand& command) {
 void add_policy_set(CommandTable& table) {
   std::vector<FlagSpec> flags = target_flags();
   append_flags(flags, policy_flags());
-  table.add({.path = "policy set", .help = "Change the policy of targets", .arguments = target_arguments(),
-             .flags = std::move(flags), .run = run_policy_set});
+  table.add({.path = "policy set",
+             .help = "Change the policy of targets",
+             .arguments = target_arguments(),
+             .flags = std::move(flags),
+             .run = run_policy_set});
 }
 
 }  // namespace cairn::cli

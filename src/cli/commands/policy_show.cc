@@ -26,8 +26,12 @@ Status run_policy_show(Context& context, const ParsedCommand& command) {
 void add_policy_show(CommandTable& table) {
   std::vector<FlagSpec> flags = target_flags();
   append_flags(flags, json_flags());
-  table.add({.path = "policy show", .help = "Show the policy in force for targets", .aliases = {"get"},
-             .arguments = target_arguments(), .flags = std::move(flags), .run = run_policy_show});
+  table.add({.path = "policy show",
+             .help = "Show the policy in force for targets",
+             .aliases = {"get"},
+             .arguments = target_arguments(),
+             .flags = std::move(flags),
+             .run = run_policy_show});
 }
 
 }  // namespace cairn::cli

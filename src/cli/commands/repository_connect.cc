@@ -20,8 +20,9 @@ Status run_connect(Context& context, const ParsedCommand& command) {
 }
 
 Status run_connect_server(Context&, const ParsedCommand&) {
-  return error(Code::unsupported, "error connecting to API server: connections to a repository server are not supported in "
-                                  "this version");
+  return error(Code::unsupported,
+               "error connecting to API server: connections to a repository server are not supported in "
+               "this version");
 }
 
 }  // namespace
@@ -33,9 +34,12 @@ void add_repository_connect(CommandTable& table) {
              .help = "Connect to a repository server",
              .flags = {{.name = "url", .type = text, .help = "URL of the server", .required = true},
                        {.name = "server-cert-fingerprint", .type = text, .help = "SHA-256 of the server's certificate"},
-                       {.name = "local-cache-key-derivation-algorithm", .type = choice,
-                        .default_value = "scrypt-65536-8-1", .help = "How the key of the local cache is derived",
-                        .choices = {"scrypt-65536-8-1", "pbkdf2-sha256-600000"}, .hidden = true}},
+                       {.name = "local-cache-key-derivation-algorithm",
+                        .type = choice,
+                        .default_value = "scrypt-65536-8-1",
+                        .help = "How the key of the local cache is derived",
+                        .choices = {"scrypt-65536-8-1", "pbkdf2-sha256-600000"},
+                        .hidden = true}},
              .run = run_connect_server});
 }
 

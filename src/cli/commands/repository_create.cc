@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "cli/commands/commands.h"
 #include "cli/connect_flow.h"
 #include "cli/format.h"
@@ -22,7 +24,9 @@ format::CreateOptions create_options(const ParsedCommand& command) {
   options.hash = command.text("block-hash");
   options.encryption = command.text("encryption");
   options.splitter = command.text("object-splitter");
-  options.ecc_overhead_percent = static_cast<int>(command.integer("ecc-overhead-percent"));
+  // Out of range is taken to the nearest value in range, as Kopia does.
+  options.ecc_overhead_percent =
+      static_cast<int>(std::clamp<std::int64_t>(command.integer("ecc-overhead-percent"), 0, 100));
   if (options.ecc_overhead_percent > 0) {
     options.ecc = command.text("ecc");
   }
@@ -33,7 +37,7 @@ format::CreateOptions create_options(const ParsedCommand& command) {
   return options;
 }
 
-void announce(Context& context, const format::CreateOptions& options) {
+void announce(Context& context, const ParsedCommand& command, const format::CreateOptions& options) {
   context.notice("Initializing repository with:");
   if (options.version != 0) {
     context.notice("  format version:      {}", options.version);
@@ -42,7 +46,7 @@ void announce(Context& context, const format::CreateOptions& options) {
   context.notice("  encryption:          {}", options.encryption);
   context.notice("  key derivation:      {}", options.key_algorithm);
   if (options.ecc_overhead_percent > 0) {
-    context.notice("  ecc:                 {} with {}% overhead", options.ecc, options.ecc_overhead_percent);
+    context.notice("  ecc:                 {} with {}% overhead", options.ecc, command.integer("ecc-overhead-percent"));
   }
   context.notice("  splitter:            {}", options.splitter);
 }
@@ -50,21 +54,22 @@ void announce(Context& context, const format::CreateOptions& options) {
 // A repository is only ever made where nothing is; an error of the listing is not "nothing".
 Status ensure_empty(Context& context, blob::Storage& storage) {
   Status listed = storage.list(
-      "", [](const blob::BlobMetadata&) { return error(Code::already_exists, "found existing data in storage location"); },
+      "",
+      [](const blob::BlobMetadata&) { return error(Code::already_exists, "found existing data in storage location"); },
       context.stop());
   return std::move(listed).with_frame("unable to get repository storage");
 }
 
 Json maintenance_parameters(const std::string& owner) {
   const auto cycle = [](Duration interval) { return Json::object({{"enabled", true}, {"interval", interval.ns}}); };
-  return Json::object({{"owner", owner},
-                       {"quick", cycle(hours(1))},
-                       {"full", cycle(hours(24))},
-                       {"logRetention", Json::object({{"maxTotalSize", std::int64_t{1} << 30},
-                                                      {"maxCount", 10000},
-                                                      {"maxAge", hours(720).ns}})},
-                       {"extendObjectLocks", false},
-                       {"listParallelism", 0}});
+  return Json::object(
+      {{"owner", owner},
+       {"quick", cycle(hours(1))},
+       {"full", cycle(hours(24))},
+       {"logRetention",
+        Json::object({{"maxTotalSize", std::int64_t{1} << 30}, {"maxCount", 10000}, {"maxAge", hours(720).ns}})},
+       {"extendObjectLocks", false},
+       {"listParallelism", 0}});
 }
 
 // --compression… of `create` go into the global policy.
@@ -88,11 +93,15 @@ Status populate(Context& context, const ParsedCommand& command) {
   chain.push_back(std::move(record));
   const snapshot::SourceInfo global;
   context.write(short_policy_table(snapshot::merge_policies(std::move(chain), global), global));
-  context.notice("\nTo find more information about default policy run '{0} policy get'.\nTo change the policy use '{0} "
-                 "policy set' command.", context.program());
-  context.notice("\nNOTE: Kopia will perform quick maintenance of the repository automatically every 1h0m0s\nand full "
-                 "maintenance every 24h0m0s when running as {}.\n\nSee https://kopia.io/docs/advanced/maintenance/ for more "
-                 "information.\n", owner);
+  context.notice(
+      "\nTo find more information about default policy run '{0} policy get'.\nTo change the policy use '{0} "
+      "policy set' command.",
+      context.program());
+  context.notice(
+      "\nNOTE: Kopia will perform quick maintenance of the repository automatically every 1h0m0s\nand full "
+      "maintenance every 24h0m0s when running as {}.\n\nSee https://kopia.io/docs/advanced/maintenance/ for more "
+      "information.\n",
+      owner);
   TRY(snapshot::set_policy(repository->manifests(), global, policy, context.stop()));
   TRY(repository->manifests().replace({{"type", "maintenance"}}, maintenance_parameters(owner), context.stop()));
   return flush_writer(context, *repository);
@@ -106,7 +115,7 @@ Status run_create(Context& context, const ParsedCommand& command) {
     TRY_ASSIGN(password, ask_new_password(context, "Enter password to create new repository: "), "getting password");
   }
   const format::CreateOptions options = create_options(command);
-  announce(context, options);
+  announce(context, command, options);
   TRY(repo::create(*target.storage, password, options, context.stop()), "cannot initialize repository");
   if (command.boolean("create-only")) {
     wipe(password);
@@ -117,7 +126,8 @@ Status run_create(Context& context, const ParsedCommand& command) {
   TRY(connected);
   TRY(populate(context, command), "error populating repository");
   const std::string note = fmt::format(
-      "NOTE: To validate that your provider is compatible with Kopia, please run:\n\n$ {} repository validate-provider\n\n",
+      "NOTE: To validate that your provider is compatible with Kopia, please run:\n\n$ {} repository "
+      "validate-provider\n\n",
       context.program());
   context.write(context.colour() ? "\033[96m" + note + "\033[0m" : note);
   return {};
@@ -138,30 +148,64 @@ std::vector<std::string> compressor_choices() {
 
 std::vector<FlagSpec> format_flags() {
   return {
-      {.name = "block-hash", .type = choice, .default_value = std::string(crypto::kDefaultHash),
-       .help = "Hash of contents", .choices = choices_of(crypto::hash_names()), .placeholder = "ALGORITHM"},
-      {.name = "encryption", .type = choice, .default_value = std::string(crypto::kDefaultEncryption),
-       .help = "Encryption of contents", .choices = choices_of(crypto::encryption_names()), .placeholder = "ALGORITHM"},
-      {.name = "ecc", .type = choice, .default_value = "REED-SOLOMON-CRC32", .help = "Error correction",
-       .choices = {"REED-SOLOMON-CRC32"}, .placeholder = "ALGORITHM"},
-      {.name = "ecc-overhead-percent", .type = integer, .default_value = "0",
+      {.name = "block-hash",
+       .type = choice,
+       .default_value = std::string(crypto::kDefaultHash),
+       .help = "Hash of contents",
+       .choices = choices_of(crypto::hash_names()),
+       .placeholder = "ALGORITHM"},
+      {.name = "encryption",
+       .type = choice,
+       .default_value = std::string(crypto::kDefaultEncryption),
+       .help = "Encryption of contents",
+       .choices = choices_of(crypto::encryption_names()),
+       .placeholder = "ALGORITHM"},
+      {.name = "ecc",
+       .type = choice,
+       .default_value = "REED-SOLOMON-CRC32",
+       .help = "Error correction",
+       .choices = {"REED-SOLOMON-CRC32"},
+       .placeholder = "ALGORITHM"},
+      {.name = "ecc-overhead-percent",
+       .type = integer,
+       .default_value = "0",
        .help = "Space for error correction in percent; 0 for none"},
-      {.name = "object-splitter", .type = choice, .default_value = std::string(split::kDefaultSplitter),
-       .help = "How files are cut into contents", .choices = choices_of(split::splitter_names()),
+      {.name = "object-splitter",
+       .type = choice,
+       .default_value = std::string(split::kDefaultSplitter),
+       .help = "How files are cut into contents",
+       .choices = choices_of(split::splitter_names()),
        .placeholder = "ALGORITHM"},
       {.name = "create-only", .short_name = 'c', .help = "Create, but do not connect"},
-      {.name = "format-version", .type = integer, .default_value = "0", .help = "Version of the repository format",
+      {.name = "format-version",
+       .type = integer,
+       .default_value = "0",
+       .help = "Version of the repository format",
        .placeholder = "N"},
-      {.name = "retention-mode", .type = choice, .help = "Object lock of the storage",
+      {.name = "retention-mode",
+       .type = choice,
+       .help = "Object lock of the storage",
        .choices = {"GOVERNANCE", "COMPLIANCE"}},
       {.name = "retention-period", .type = duration, .help = "How long objects stay locked"},
-      {.name = "format-block-key-derivation-algorithm", .type = choice,
-       .default_value = std::string(crypto::kDefaultKdf), .help = "How the key of the format blob is derived",
-       .choices = {"scrypt-65536-8-1", "pbkdf2-sha256-600000"}, .hidden = true},
-      {.name = "compression", .type = choice, .help = "Compression of the global policy", .choices = compressor_choices(),
+      {.name = "format-block-key-derivation-algorithm",
+       .type = choice,
+       .default_value = std::string(crypto::kDefaultKdf),
+       .help = "How the key of the format blob is derived",
+       .choices = {"scrypt-65536-8-1", "pbkdf2-sha256-600000"},
        .hidden = true},
-      {.name = "compression-min-size", .type = int64, .help = "Smallest size of files that are compressed", .hidden = true},
-      {.name = "compression-max-size", .type = int64, .help = "Largest size of files that are compressed", .hidden = true},
+      {.name = "compression",
+       .type = choice,
+       .help = "Compression of the global policy",
+       .choices = compressor_choices(),
+       .hidden = true},
+      {.name = "compression-min-size",
+       .type = int64,
+       .help = "Smallest size of files that are compressed",
+       .hidden = true},
+      {.name = "compression-max-size",
+       .type = int64,
+       .help = "Largest size of files that are compressed",
+       .hidden = true},
   };
 }
 

@@ -78,18 +78,20 @@ Status run_set_client(Context& context, const ParsedCommand& command) {
 }  // namespace
 
 void add_repository_set_client(CommandTable& table) {
-  table.add({.path = "repository set-client",
-             .help = "Change settings of this client's connection",
-             .flags = {{.name = "read-only", .help = "Never write to the repository"},
-                       {.name = "read-write", .help = "Allow writing to the repository"},
-                       {.name = "permissive-cache-loading", .help = "Do not fail on damaged index blobs", .hidden = true},
-                       {.name = "description", .type = text, .help = "Description of the connection", .repeatable = true},
-                       {.name = "username", .type = text, .help = "User name of this client", .repeatable = true},
-                       {.name = "hostname", .type = text, .help = "Host name of this client", .repeatable = true},
-                       {.name = "repository-format-cache-duration", .type = duration,
-                        .help = "How long the repository format is cached"},
-                       {.name = "disable-repository-format-cache", .help = "Do not cache the repository format"}},
-             .run = run_set_client});
+  table.add(
+      {.path = "repository set-client",
+       .help = "Change settings of this client's connection",
+       .flags = {{.name = "read-only", .help = "Never write to the repository"},
+                 {.name = "read-write", .help = "Allow writing to the repository"},
+                 {.name = "permissive-cache-loading", .help = "Do not fail on damaged index blobs", .hidden = true},
+                 {.name = "description", .type = text, .help = "Description of the connection", .repeatable = true},
+                 {.name = "username", .type = text, .help = "User name of this client", .repeatable = true},
+                 {.name = "hostname", .type = text, .help = "Host name of this client", .repeatable = true},
+                 {.name = "repository-format-cache-duration",
+                  .type = duration,
+                  .help = "How long the repository format is cached"},
+                 {.name = "disable-repository-format-cache", .help = "Do not cache the repository format"}},
+       .run = run_set_client});
 }
 
 }  // namespace cairn::cli

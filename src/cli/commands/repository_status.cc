@@ -6,8 +6,9 @@
 namespace cairn::cli {
 namespace {
 
-constexpr std::string_view kSensitive[] = {"secretAccessKey", "sessionToken", "webIdentityToken", "key", "storageKey",
-                                           "sasToken", "ClientSecret", "credentials", "password", "keyData"};
+constexpr std::string_view kSensitive[] = {"secretAccessKey", "sessionToken", "webIdentityToken", "key",
+                                           "storageKey",      "sasToken",     "ClientSecret",     "credentials",
+                                           "password",        "keyData"};
 
 // Secret strings become asterisks of the same length, other secret values go.
 Json without_secrets(const Json& config) {
@@ -169,8 +170,9 @@ Status print_token(Context& context, const ParsedCommand& command, repo::Reposit
   context.print("\nTo reconnect to the repository use:\n\n$ {} repository connect from-config --token {}\n\n",
                 context.program(), repo::encode_token(token));
   if (with_password) {
-    context.print("NOTICE: The token printed above can be trivially decoded to reveal the repository password. Do not store "
-                  "it in an unsecured place.\n");
+    context.print(
+        "NOTICE: The token printed above can be trivially decoded to reveal the repository password. Do not store "
+        "it in an unsecured place.\n");
   }
   wipe(token.password);
   return {};
@@ -198,8 +200,10 @@ void add_repository_status(CommandTable& table) {
       {.name = "reconnect-token", .short_name = 't', .help = "Also print a token that connects to this repository"},
       {.name = "reconnect-token-with-password", .short_name = 's', .help = "Put the password into the token"}};
   append_flags(flags, json_flags());
-  table.add({.path = "repository status", .help = "Show the repository and the connection to it",
-             .flags = std::move(flags), .run = run_status});
+  table.add({.path = "repository status",
+             .help = "Show the repository and the connection to it",
+             .flags = std::move(flags),
+             .run = run_status});
 }
 
 }  // namespace cairn::cli

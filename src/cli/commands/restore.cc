@@ -80,7 +80,10 @@ Result<std::vector<Job>> jobs_of(const ParsedCommand& command) {
 class Restorer {
  public:
   Restorer(Context& context, const ParsedCommand& command, repo::Repository& repository)
-      : context_(context), command_(command), repository_(repository), as_kopia_(context.program().starts_with("kopia")) {}
+      : context_(context),
+        command_(command),
+        repository_(repository),
+        as_kopia_(context.program().starts_with("kopia")) {}
 
   void announce(const Job& job);
   Status run(const Job& job);
@@ -137,9 +140,11 @@ Result<snapshot::DirEntry> Restorer::source_of(const Job& job) {
   }
   TRY_ASSIGN(const auto filter,
              snapshot::SnapshotTimeFilter::parse(command_.text("snapshot-time"), context_.open_options().clock->now()));
-  TRY_ASSIGN(auto found, snapshot::resolve_path(repository_, job.source, working_directory(), filter, options, context_.stop()));
-  context_.notice("Restoring from\n   Snapshot source: {}\n   Snapshot time: {}\n   Relative path: {}\n   Object ID: {}",
-                  found.source.text(), display_time(found.snapshot_time), found.relative_path, found.entry.obj.text());
+  TRY_ASSIGN(auto found,
+             snapshot::resolve_path(repository_, job.source, working_directory(), filter, options, context_.stop()));
+  context_.notice(
+      "Restoring from\n   Snapshot source: {}\n   Snapshot time: {}\n   Relative path: {}\n   Object ID: {}",
+      found.source.text(), display_time(found.snapshot_time), found.relative_path, found.entry.obj.text());
   return std::move(found.entry);
 }
 
@@ -306,9 +311,13 @@ std::vector<FlagSpec> restore_flags() {
       {.name = "overwrite-files", .default_value = "true", .help = "Overwrite existing files"},
       {.name = "overwrite-symlinks", .default_value = "true", .help = "Overwrite existing symbolic links"},
       {.name = "write-sparse-files", .help = "Leave holes for blocks of zeros"},
-      {.name = "consistent-attributes", .env = "KOPIA_RESTORE_CONSISTENT_ATTRIBUTES",
+      {.name = "consistent-attributes",
+       .env = "KOPIA_RESTORE_CONSISTENT_ATTRIBUTES",
        .help = "Fail when several snapshots with other attributes match"},
-      {.name = "mode", .type = choice, .default_value = "auto", .help = "What to make",
+      {.name = "mode",
+       .type = choice,
+       .default_value = "auto",
+       .help = "What to make",
        .choices = {"auto", "local", "zip", "zip-nocompress", "tar", "tgz"}},
       {.name = "parallel", .type = integer, .default_value = "8", .help = "Files restored at once"},
       {.name = "skip-owners", .help = "Do not restore owners"},
@@ -320,9 +329,15 @@ std::vector<FlagSpec> restore_flags() {
       {.name = "skip-existing", .help = "Skip files that exist already"},
       {.name = "delete-extra", .help = "Delete what is not in the snapshot"},
       {.name = "shallow", .type = int32, .help = "Restore placeholders below this depth", .placeholder = "DEPTH"},
-      {.name = "shallow-minsize", .type = int32, .default_value = "0", .help = "No placeholders for files below this size"},
+      {.name = "shallow-minsize",
+       .type = int32,
+       .default_value = "0",
+       .help = "No placeholders for files below this size"},
       {.name = "flush-files", .help = "Write files through to the disk"},
-      {.name = "snapshot-time", .type = text, .default_value = "latest", .help = "Which snapshot, when a path is given"},
+      {.name = "snapshot-time",
+       .type = text,
+       .default_value = "latest",
+       .help = "Which snapshot, when a path is given"},
   };
 }
 
@@ -332,7 +347,9 @@ void add_restore(CommandTable& table) {
   for (const char* path : {"restore", "snapshot restore"}) {
     table.add({.path = path,
                .help = "Restore a directory or a file",
-               .arguments = {{.name = "sources", .help = "Source and target, or placeholder files", .required = true,
+               .arguments = {{.name = "sources",
+                              .help = "Source and target, or placeholder files",
+                              .required = true,
                               .repeatable = true}},
                .flags = restore_flags(),
                .run = run_restore});

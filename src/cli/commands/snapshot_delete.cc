@@ -10,8 +10,8 @@ namespace {
 
 Status delete_one(Context& context, const ParsedCommand& command, repo::Repository& repository,
                   const snapshot::SnapshotManifest& snapshot) {
-  const std::string what = fmt::format("snapshot {} of {} at {}", snapshot.id, snapshot.source.text(),
-                                       display_time(snapshot.start_time));
+  const std::string what =
+      fmt::format("snapshot {} of {} at {}", snapshot.id, snapshot.source.text(), display_time(snapshot.start_time));
   if (!command.boolean("delete") && !command.boolean("unsafe-ignore-source")) {
     context.notice("Would delete {} (pass --delete to confirm)", what);
     return {};
@@ -74,13 +74,14 @@ Status run_snapshot_delete(Context& context, const ParsedCommand& command) {
 }  // namespace
 
 void add_snapshot_delete(CommandTable& table) {
-  table.add({.path = "snapshot delete",
-             .help = "Delete snapshots",
-             .arguments = {{.name = "id", .help = "Snapshot ids or root object ids", .required = true, .repeatable = true}},
-             .flags = {{.name = "all-snapshots-for-source", .help = "The arguments are sources; delete all their snapshots"},
-                       {.name = "delete", .help = "Confirm"},
-                       {.name = "unsafe-ignore-source", .help = "The same as --delete", .hidden = true}},
-             .run = run_snapshot_delete});
+  table.add(
+      {.path = "snapshot delete",
+       .help = "Delete snapshots",
+       .arguments = {{.name = "id", .help = "Snapshot ids or root object ids", .required = true, .repeatable = true}},
+       .flags = {{.name = "all-snapshots-for-source", .help = "The arguments are sources; delete all their snapshots"},
+                 {.name = "delete", .help = "Confirm"},
+                 {.name = "unsafe-ignore-source", .help = "The same as --delete", .hidden = true}},
+       .run = run_snapshot_delete});
 }
 
 }  // namespace cairn::cli

@@ -128,7 +128,8 @@ Json manifest_json(const SnapshotManifest& each) {
   return json;
 }
 
-Status list_json(Context& context, const ParsedCommand& command, repo::Repository& repository, std::vector<Group> groups) {
+Status list_json(Context& context, const ParsedCommand& command, repo::Repository& repository,
+                 std::vector<Group> groups) {
   JsonList list(context, command);
   for (Group& group : groups) {
     TRY(arrange(context, command, repository, group));
@@ -136,7 +137,8 @@ Status list_json(Context& context, const ParsedCommand& command, repo::Repositor
     for (const SnapshotManifest& each : group.snapshots) {
       Json json = manifest_json(each);
       if (command.boolean("storage-stats") && each.root) {
-        TRY_ASSIGN(const StorageStats stats, counter.add(*each.root, context.stop()), "unable to calculate storage stats");
+        TRY_ASSIGN(const StorageStats stats, counter.add(*each.root, context.stop()),
+                   "unable to calculate storage stats");
         json = with_storage_stats(json, stats);
       }
       list.add(json);
@@ -162,7 +164,11 @@ struct Row {
 class GroupPrinter {
  public:
   GroupPrinter(Context& context, const ParsedCommand& command, repo::Repository& repository, const Group& group)
-      : context_(context), command_(command), repository_(repository), group_(group), counter_(repository),
+      : context_(context),
+        command_(command),
+        repository_(repository),
+        group_(group),
+        counter_(repository),
         red_(context.colour() && sys::is_terminal(STDOUT_FILENO)) {}
 
   Status collect() {
@@ -202,7 +208,8 @@ class GroupPrinter {
       row.problem = std::move(entry).status().message();
     }
     if (row.problem.empty() && command_.boolean("storage-stats")) {
-      TRY_ASSIGN(const StorageStats stats, counter_.add(row.entry, context_.stop()), "unable to calculate storage stats");
+      TRY_ASSIGN(const StorageStats stats, counter_.add(row.entry, context_.stop()),
+                 "unable to calculate storage stats");
       row.added = stats.new_data;
     }
     merge_or_append(std::move(row));
@@ -240,7 +247,9 @@ class GroupPrinter {
   }
 
   static std::int64_t size_of(const snapshot::DirEntry& entry) { return entry.summ ? entry.summ->size : entry.size; }
-  std::string bytes(std::int64_t n) const { return command_.boolean("human-readable") ? bytes_text(n) : std::to_string(n); }
+  std::string bytes(std::int64_t n) const {
+    return command_.boolean("human-readable") ? bytes_text(n) : std::to_string(n);
+  }
 
   // An unchanged size is an empty bit, which keeps the columns of scripts that split at blanks.
   std::string delta_text(std::int64_t size, const std::optional<std::int64_t>& previous) const {
@@ -324,11 +333,12 @@ class GroupPrinter {
   const bool red_;
 };
 
-Status list_rows(Context& context, const ParsedCommand& command, repo::Repository& repository, std::vector<Group> groups) {
+Status list_rows(Context& context, const ParsedCommand& command, repo::Repository& repository,
+                 std::vector<Group> groups) {
   bool any_shown = false, any_hidden = false;
   for (Group& group : groups) {
-    const bool mine = group.source.user_name == repository.client().username &&
-                      group.source.host == repository.client().hostname;
+    const bool mine =
+        group.source.user_name == repository.client().username && group.source.host == repository.client().hostname;
     if (!mine && !command.boolean("all")) {
       any_hidden = true;
       continue;

@@ -52,12 +52,13 @@ Status run_snapshot_pin(Context& context, const ParsedCommand& command) {
 }  // namespace
 
 void add_snapshot_pin(CommandTable& table) {
-  table.add({.path = "snapshot pin",
-             .help = "Add or remove pins, which keep a snapshot from expiring",
-             .arguments = {{.name = "id", .help = "Snapshot ids or root object ids", .required = true, .repeatable = true}},
-             .flags = {{.name = "add", .type = ValueType::text, .help = "Pin to add", .repeatable = true},
-                       {.name = "remove", .type = ValueType::text, .help = "Pin to remove", .repeatable = true}},
-             .run = run_snapshot_pin});
+  table.add(
+      {.path = "snapshot pin",
+       .help = "Add or remove pins, which keep a snapshot from expiring",
+       .arguments = {{.name = "id", .help = "Snapshot ids or root object ids", .required = true, .repeatable = true}},
+       .flags = {{.name = "add", .type = ValueType::text, .help = "Pin to add", .repeatable = true},
+                 {.name = "remove", .type = ValueType::text, .help = "Pin to remove", .repeatable = true}},
+       .run = run_snapshot_pin});
 }
 
 }  // namespace cairn::cli
