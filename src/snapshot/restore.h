@@ -23,7 +23,7 @@ struct RestoreOptions {
   // Entries deeper than this become placeholders (the root has depth 0).
   std::int64_t shallow_depth = std::int64_t{1} << 40;
   std::int64_t shallow_min_size = 0;  // smaller files are always real
-  // Content bytes held by all workers together.
+  // Content bytes held by all workers together; while a chunk is decoded it is in memory twice.
   std::size_t bytes_in_flight_max = std::size_t{cpu_count()} * (8u << 20);
 };
 
