@@ -35,7 +35,8 @@ bool key_equals(ByteView a, ByteView b) { return a.size() == b.size() && std::me
 
 }  // namespace
 
-Status CommittedIndex::assign(std::map<BlobId, ReaderPtr> readers, Timestamp watermark) {
+Status CommittedIndex::assign(std::map<BlobId, ReaderPtr> readers, const std::set<BlobId>& secondary,
+                              Timestamp watermark) {
   const std::unique_lock lock(mutex_);
   by_id_ = std::move(readers);
   watermark_ = watermark;
@@ -43,10 +44,17 @@ Status CommittedIndex::assign(std::map<BlobId, ReaderPtr> readers, Timestamp wat
   table_.clear();
   used_ = 0;
   std::size_t total = 0;
-  for (const auto& [id, reader] : by_id_) {
-    total += reader->size();
-    readers_.push_back(reader);
+  // Primary blobs first: of equal entries the one met first stays.
+  for (const bool want_secondary : {false, true}) {
+    secondary_begin_ = readers_.size();
+    for (const auto& [id, reader] : by_id_) {
+      if (secondary.contains(id) == want_secondary) {
+        total += reader->size();
+        readers_.push_back(reader);
+      }
+    }
   }
+  secondary_end_ = readers_.size();
   grow(total);
   for (std::uint32_t i = 0; i < readers_.size(); ++i) {
     TRY(insert_all(i));
@@ -158,7 +166,8 @@ Result<std::optional<CommittedIndex::Found>> CommittedIndex::find(const ContentI
     if (hidden(e)) {
       return std::optional<Found>();
     }
-    return std::optional<Found>(Found{std::move(e), reader});
+    const std::size_t number = (table_[i] >> kEntryBits & kReaderMask) - 1;
+    return std::optional<Found>(Found{std::move(e), reader, number >= secondary_begin_ && number < secondary_end_});
   }
   return std::optional<Found>();
 }

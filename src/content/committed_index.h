@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <shared_mutex>
 #include <vector>
 
@@ -19,8 +20,8 @@ class CommittedIndex {
  public:
   using ReaderPtr = std::shared_ptr<const index::IndexReader>;
 
-  // Replaces everything. Errors: corrupt.
-  Status assign(std::map<BlobId, ReaderPtr> readers, Timestamp watermark);
+  // Replaces everything. `secondary` names the blobs that other clients would not read (index::ActiveSet). Errors: corrupt.
+  Status assign(std::map<BlobId, ReaderPtr> readers, const std::set<BlobId>& secondary, Timestamp watermark);
   // Adds one blob (own write).
   Status add(const BlobId& id, ReaderPtr reader);
   std::map<BlobId, ReaderPtr> readers() const;
@@ -29,6 +30,8 @@ class CommittedIndex {
   struct Found {
     index::Entry entry;
     ReaderPtr keep;
+    // Stands only in a blob that other clients would not read: a writer must publish it anew.
+    bool secondary = false;
   };
   Result<std::optional<Found>> find(const ContentId& id) const;
   // Winners in id order, hidden ones left out.
@@ -43,7 +46,8 @@ class CommittedIndex {
 
   mutable std::shared_mutex mutex_;
   std::map<BlobId, ReaderPtr> by_id_;
-  std::vector<ReaderPtr> readers_;
+  std::vector<ReaderPtr> readers_;  // secondary ones last, from number secondary_begin_ up to secondary_end_
+  std::size_t secondary_begin_ = 0, secondary_end_ = 0;
   Timestamp watermark_ = Timestamp::zero();
   // Open addressing, power of two, load ≤ 0.6. Slot: 0 = empty, else 16-bit tag ‖ 20-bit reader + 1 ‖ 28-bit entry.
   std::vector<std::uint64_t> table_;

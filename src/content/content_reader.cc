@@ -1,5 +1,6 @@
 // Reading contents and keeping the committed index fresh.
 #include <algorithm>
+#include <set>
 
 #include "base/log.h"
 #include "content/content_manager_internal.h"
@@ -67,8 +68,12 @@ Status ContentManagerImpl::refresh(std::stop_token stop) {
     TRY_ASSIGN(const index::ActiveSet active, indexes_->active(stop), "error loading indexes");
     const auto known = committed_.readers();
     std::map<BlobId, CommittedIndex::ReaderPtr> readers;
+    std::set<BlobId> secondary;
     Status failed;
     for (const auto& blob : active.blobs) {
+      if (static_cast<std::size_t>(&blob - active.blobs.data()) >= active.primary_count) {
+        secondary.insert(blob.id);
+      }
       const auto it = known.find(blob.id);
       if (it != known.end()) {
         readers.insert(*it);
@@ -82,7 +87,7 @@ Status ContentManagerImpl::refresh(std::stop_token stop) {
       readers.emplace(blob.id, std::move(*reader));
     }
     if (failed.ok()) {
-      TRY(committed_.assign(std::move(readers), active.deletion_watermark), "error loading indexes");
+      TRY(committed_.assign(std::move(readers), secondary, active.deletion_watermark), "error loading indexes");
       last_refresh_ns_ = started;
       ++revision_;
       return {};

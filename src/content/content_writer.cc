@@ -101,7 +101,7 @@ Result<ContentId> ContentManagerImpl::write_in_gate(const ContentId& id, ByteVie
     const std::uint32_t at = pending_.find(id);
     const bool pending_live = at != PendingTable::kNone && pending_[at].state != PendingState::forgotten && !pending_[at].deleted;
     const bool superseded = at != PendingTable::kNone && !pending_live;  // deleted in this batch
-    if (pending_live || (found && !found->entry.deleted && !superseded)) {
+    if (pending_live || (found && !found->entry.deleted && !found->secondary && !superseded)) {
       ++stats_.contents_reused;
       return id;
     }
