@@ -86,6 +86,17 @@ log::Level level_of(const std::string& name) {
                            : log::Level::warning;
 }
 
+// Kopia does not read the variables, so a value that is no level must not fail the command.
+log::Level chosen_level(const ParsedCommand& command, const Context& context, const char* flag, const char* variable) {
+  const std::string from_environment = context.env(variable);
+  for (const char* level : {"debug", "info", "warning", "warn", "error"}) {
+    if (!command.on_command_line(flag) && from_environment == level) {
+      return level_of(level);
+    }
+  }
+  return level_of(command.text(flag));
+}
+
 std::string log_directory(const ParsedCommand& command) {
   if (command.given("log-dir")) {
     return command.text("log-dir");
@@ -93,7 +104,7 @@ std::string log_directory(const ParsedCommand& command) {
   return repo::default_log_directory();
 }
 
-LogFileOptions log_file_options(const ParsedCommand& command) {
+LogFileOptions log_file_options(const ParsedCommand& command, const Context& context) {
   LogFileOptions options;
   options.file = command.text("log-file");
   options.directory = log_directory(command);
@@ -101,7 +112,7 @@ LogFileOptions log_file_options(const ParsedCommand& command) {
   for (char& c : options.command) {
     c = c == ' ' ? '-' : c;
   }
-  options.level = level_of(command.text("file-log-level"));
+  options.level = chosen_level(command, context, "file-log-level", "KOPIA_FILE_LOG_LEVEL");
   options.json = command.boolean("json-log-file");
   options.local_time = command.boolean("file-log-local-tz");
   options.segment_bytes_max = command.integer("max-log-file-segment-size", options.segment_bytes_max);
@@ -110,7 +121,7 @@ LogFileOptions log_file_options(const ParsedCommand& command) {
 
 void set_up_logging(const ParsedCommand& command, const Context& context) {
   ConsoleOptions console;
-  console.level = level_of(command.text("log-level"));
+  console.level = chosen_level(command, context, "log-level", "KOPIA_LOG_LEVEL");
   console.json = command.boolean("json-log-console");
   console.timestamps = command.boolean("console-timestamps");
   console.colour = context.colour();
@@ -118,7 +129,7 @@ void set_up_logging(const ParsedCommand& command, const Context& context) {
   const bool off = command.boolean("disable-file-logging") ||
                    (command.on_command_line("log-dir") && command.text("log-dir").empty());
   if (!off) {
-    if (auto sink = make_log_file_sink(log_file_options(command))) {
+    if (auto sink = make_log_file_sink(log_file_options(command, context))) {
       log::add_sink(std::move(sink));
     }
   }

@@ -97,8 +97,11 @@ std::vector<FlagSpec> connect_flags() {
 void add_provider_commands(CommandTable& table, const std::string& group, const std::string& verb, bool create,
                            RunFunction run) {
   for (const Provider& provider : providers()) {
-    table.add(
-        {.path = group + " " + provider.word, .help = verb + " " + provider.help, .flags = provider.flags, .run = run});
+    const char* remark = provider.supported ? "" : " (not in this version)";
+    table.add({.path = group + " " + provider.word,
+               .help = verb + " " + provider.help + remark,
+               .flags = provider.flags,
+               .run = run});
   }
   table.add({.path = group + " from-config",
              .help = verb + " the storage of a token" + (create ? "" : " or configuration file"),

@@ -13,6 +13,8 @@ namespace {
 
 using Row = std::pair<std::string, std::string>;
 
+constexpr const char* kSummary = "Encrypted, deduplicated backups in Kopia's repository format.";
+
 std::vector<std::string> wrap(const std::string& text, std::size_t width) {
   std::vector<std::string> lines;
   std::string line;
@@ -236,9 +238,7 @@ std::string usage_text(const CommandTable& table, const CommandSpec* topic, cons
   std::string out = "usage: " + options.program;
   out += topic == nullptr ? " [<flags>] <command> [<args> ...]" : " " + command_synopsis(table, *topic);
   out += "\n\n";
-  for (const std::string& line :
-       wrap(topic == nullptr ? "Encrypted, deduplicated backups in Kopia's repository format." : topic->help,
-            options.width)) {
+  for (const std::string& line : wrap(topic == nullptr ? std::string(kSummary) : topic->help, options.width)) {
     out += line + "\n";
   }
   out += "\nFlags:\n";
@@ -283,11 +283,12 @@ std::string manual_page(const CommandTable& table, const CommandSpec* topic, con
     title += "-" + topic->path;
     std::ranges::replace(title, ' ', '-');
   }
-  std::string out =
-      fmt::format(".TH {} 1\n.SH NAME\n{}\n.SH SYNOPSIS\n.B {}\n{}\n", title, roff(title), program,
-                  topic == nullptr ? "[<flags>] <command> [<args> ...]" : roff(command_synopsis(table, *topic)));
+  const std::string summary = topic == nullptr ? std::string(kSummary) : topic->help;
+  std::string out = fmt::format(
+      ".TH {} 1\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n.B {}\n{}\n", title, roff(title), roff(summary), program,
+      topic == nullptr ? "[<flags>] <command> [<args> ...]" : roff(command_synopsis(table, *topic)));
   out += ".SH DESCRIPTION\n";
-  out += roff(topic == nullptr ? "Encrypted, deduplicated backups in Kopia's repository format." : topic->help) + "\n";
+  out += roff(summary) + "\n";
   if (topic != nullptr) {
     out += ".SH COMMAND\n";
     roff_command(out, table, *topic);
