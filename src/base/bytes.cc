@@ -24,8 +24,8 @@ Buffer Buffer::copy_of(ByteView bytes) {
 
 namespace {
 
-// Memory of large buffers, kept for the next one: touching fresh pages costs more here than filling them, and a chunk of
-// megabytes is made and dropped thousands of times a run. Bounded, process-wide.
+// Memory of large buffers, kept for the next one: touching fresh pages costs more here than filling them, and a chunk
+// of megabytes is made and dropped thousands of times a run. Bounded, process-wide.
 class LargeBlocks {
  public:
   static constexpr std::size_t kSizeMin = std::size_t{256} << 10;

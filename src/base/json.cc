@@ -128,8 +128,8 @@ void append_json_number(std::string& out, double v) {
   const double a = std::abs(v);
   const bool fixed = a == 0 || (a >= 1e-6 && a < 1e21);
   char digits[64];
-  const auto end =
-      std::to_chars(digits, digits + sizeof digits, v, fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  const auto end = std::to_chars(digits, digits + sizeof digits, v,
+                                 fixed ? std::chars_format::fixed : std::chars_format::scientific);
   std::string_view text(digits, static_cast<std::size_t>(end.ptr - digits));
   // Go writes e-07 as e-7.
   const std::size_t e = text.find("e-0");

@@ -24,16 +24,16 @@ class Json {
   using Member = std::pair<std::string, Json>;
   using Object = std::vector<Member>;
 
-  Json() = default;                                          // null
-  Json(std::nullptr_t) {}                                    // NOLINT: literals convert
-  Json(bool v) : value_(v) {}                                // NOLINT
-  Json(int v) : value_(static_cast<std::int64_t>(v)) {}      // NOLINT
-  Json(std::int64_t v) : value_(v) {}                        // NOLINT
+  Json() = default;                                                // null
+  Json(std::nullptr_t) {}                                          // NOLINT: literals convert
+  Json(bool v) : value_(v) {}                                      // NOLINT
+  Json(int v) : value_(static_cast<std::int64_t>(v)) {}            // NOLINT
+  Json(std::int64_t v) : value_(v) {}                              // NOLINT
   Json(std::uint64_t v) : value_(static_cast<std::int64_t>(v)) {}  // NOLINT: stored bits; sizes stay below 2^63
-  Json(double v) : value_(v) {}                              // NOLINT
-  Json(std::string v) : value_(std::move(v)) {}              // NOLINT
-  Json(std::string_view v) : value_(std::string(v)) {}       // NOLINT
-  Json(const char* v) : value_(std::string(v)) {}            // NOLINT
+  Json(double v) : value_(v) {}                                    // NOLINT
+  Json(std::string v) : value_(std::move(v)) {}                    // NOLINT
+  Json(std::string_view v) : value_(std::string(v)) {}             // NOLINT
+  Json(const char* v) : value_(std::string(v)) {}                  // NOLINT
   static Json array() { return Json(std::in_place_type<Array>); }
   static Json array(Array items) {
     Json j(std::in_place_type<Array>);

@@ -53,7 +53,7 @@ TEST(Json, EscapesAsGo) {
 TEST(Json, InvalidUtf8IsReplacedByteByByte) {
   EXPECT_EQ(quoted("\xff\xc3"), R"("\ufffd\ufffd")");
   EXPECT_EQ(quoted("\xed\xa0\x80"), R"("\ufffd\ufffd\ufffd")");  // a surrogate
-  EXPECT_EQ(quoted("\xc0\xaf"), R"("\ufffd\ufffd")");              // overlong
+  EXPECT_EQ(quoted("\xc0\xaf"), R"("\ufffd\ufffd")");            // overlong
   EXPECT_EQ(quoted("\xf4\x90\x80\x80"), R"("\ufffd\ufffd\ufffd\ufffd")");
   EXPECT_EQ(quoted("\xe2\x80"), R"("\ufffd\ufffd")");
 }

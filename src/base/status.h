@@ -80,7 +80,8 @@ Status error(Code code, fmt::format_string<Args...> f, Args&&... args) {
   return Status(code, fmt::format(f, std::forward<Args>(args)...));
 }
 // Status from errno: ENOENT → not_found, EACCES/EPERM → permission_denied, ENOSPC/EDQUOT → resource_exhausted, EEXIST →
-// already_exists, ESTALE/EIO/EAGAIN/ETIMEDOUT → unavailable, else internal. Text "<what>: <strerror in Go's lower case>".
+// already_exists, ESTALE/EIO/EAGAIN/ETIMEDOUT → unavailable, else internal. Text "<what>: <strerror in Go's lower
+// case>".
 Status errno_status(int err, std::string_view what);
 // Go-style text of an errno ("no such file or directory").
 std::string errno_text(int err);
@@ -161,30 +162,29 @@ std::string frame(fmt::format_string<Args...> f, Args&&... args) {
 
 // TRY(expr [, format, args…]): returns from the function if expr (Status or Result) failed, with the frame in front.
 #define TRY(expr, ...) TRY_IMPL(CAIRN_CAT(try_result_, __COUNTER__), expr, __VA_ARGS__)
-#define TRY_IMPL(tmp, expr, ...)                                                                        \
-  do {                                                                                                  \
-    auto&& tmp = (expr);                                                                                \
-    if (!tmp.ok()) [[unlikely]] {                                                                       \
-      return ::cairn::status_detail::take(std::forward<decltype(tmp)>(tmp))                                               \
-          .with_frame(::cairn::status_detail::frame(__VA_ARGS__));                                      \
-    }                                                                                                   \
+#define TRY_IMPL(tmp, expr, ...)                                            \
+  do {                                                                      \
+    auto&& tmp = (expr);                                                    \
+    if (!tmp.ok()) [[unlikely]] {                                           \
+      return ::cairn::status_detail::take(std::forward<decltype(tmp)>(tmp)) \
+          .with_frame(::cairn::status_detail::frame(__VA_ARGS__));          \
+    }                                                                       \
   } while (false)
 
 // TRY_ASSIGN(declaration, expr [, format, args…]): TRY, then the value is moved into the declaration.
 #define TRY_ASSIGN(declaration, expr, ...) \
   TRY_ASSIGN_IMPL(CAIRN_CAT(try_value_, __COUNTER__), declaration, expr, __VA_ARGS__)
-#define TRY_ASSIGN_IMPL(tmp, declaration, expr, ...)                                                    \
-  auto tmp = (expr);                                                                                    \
-  if (!tmp.ok()) [[unlikely]] {                                                                         \
-    return ::cairn::status_detail::take(std::move(tmp))                                                 \
-        .with_frame(::cairn::status_detail::frame(__VA_ARGS__));                                        \
-  }                                                                                                     \
+#define TRY_ASSIGN_IMPL(tmp, declaration, expr, ...)                                                            \
+  auto tmp = (expr);                                                                                            \
+  if (!tmp.ok()) [[unlikely]] {                                                                                 \
+    return ::cairn::status_detail::take(std::move(tmp)).with_frame(::cairn::status_detail::frame(__VA_ARGS__)); \
+  }                                                                                                             \
   declaration = std::move(tmp).value()
 
 // CHECK(cond): our own invariants only, on in release. Never on stored or received bytes: those give Code::corrupt.
-#define CHECK(cond, ...)                                                                                \
-  do {                                                                                                  \
-    if (!(cond)) [[unlikely]] {                                                                         \
-      ::cairn::check_failed(#cond, __FILE__, __LINE__, ::cairn::status_detail::frame(__VA_ARGS__));     \
-    }                                                                                                   \
+#define CHECK(cond, ...)                                                                            \
+  do {                                                                                              \
+    if (!(cond)) [[unlikely]] {                                                                     \
+      ::cairn::check_failed(#cond, __FILE__, __LINE__, ::cairn::status_detail::frame(__VA_ARGS__)); \
+    }                                                                                               \
   } while (false)

@@ -303,8 +303,8 @@ Result<Duration> parse_go_duration(std::string_view text) {
   static constexpr struct {
     std::string_view unit;
     double ns;
-  } kUnits[] = {{"ns", 1},   {"us", 1e3},     {"µs", 1e3},      {"μs", 1e3},         {"ms", 1e6},
-                {"s", 1e9},  {"m", 60e9},     {"h", 3600e9},    {"d", 24 * 3600e9}, {"w", 7 * 24 * 3600e9}};
+  } kUnits[] = {{"ns", 1},  {"us", 1e3}, {"µs", 1e3},   {"μs", 1e3},        {"ms", 1e6},
+                {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", 24 * 3600e9}, {"w", 7 * 24 * 3600e9}};
   std::int64_t total = 0;
   while (!s.empty()) {
     std::size_t n = 0;

@@ -15,9 +15,11 @@ TEST(Time, Rfc3339DropsTrailingZeros) {
 }
 
 TEST(Time, Rfc3339AnyOffset) {
-  EXPECT_EQ(parse_rfc3339("2026-08-22T10:00:00.123456789+02:00")->ns, parse_rfc3339("2026-08-22T08:00:00.123456789Z")->ns);
+  EXPECT_EQ(parse_rfc3339("2026-08-22T10:00:00.123456789+02:00")->ns,
+            parse_rfc3339("2026-08-22T08:00:00.123456789Z")->ns);
   EXPECT_EQ(rfc3339(*parse_rfc3339("2024-02-29T23:59:59Z")), "2024-02-29T23:59:59Z");
-  for (const char* bad : {"", "2026-08-22", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-01-01T25:00:00Z", "2026-01-01T00:00:00"}) {
+  for (const char* bad : {"", "2026-08-22", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-01-01T25:00:00Z",
+                          "2026-01-01T00:00:00"}) {
     EXPECT_EQ(parse_rfc3339(bad).code(), Code::invalid_argument) << bad;
   }
 }
@@ -40,7 +42,9 @@ TEST(Time, CivilFieldsNormalise) {
 }
 
 TEST(Time, IsoWeeksAtTheTurnOfTheYear) {
-  const auto week = [](const char* day) { return iso_week(civil_utc(*parse_rfc3339(std::string(day) + "T00:00:00Z"))); };
+  const auto week = [](const char* day) {
+    return iso_week(civil_utc(*parse_rfc3339(std::string(day) + "T00:00:00Z")));
+  };
   EXPECT_EQ(week("2021-01-03").year, 2020);
   EXPECT_EQ(week("2021-01-03").week, 53);
   EXPECT_EQ(week("2021-01-04").week, 1);
@@ -65,9 +69,10 @@ TEST(Time, GoDurations) {
 }
 
 TEST(Units, BytesInBase10) {
-  const std::pair<std::int64_t, const char*> cases[] = {{0, "0 B"},          {899, "899 B"},          {900, "0.9 KB"},
-                                                        {1000, "1 KB"},      {1'234'567, "1.2 MB"},   {21'000'000, "21 MB"},
-                                                        {950'000, "0.9 MB"}, {1'100'000'000, "1.1 GB"}};
+  const std::pair<std::int64_t, const char*> cases[] = {
+      {0, "0 B"},          {899, "899 B"},           {900, "0.9 KB"},
+      {1000, "1 KB"},      {1'234'567, "1.2 MB"},    {21'000'000, "21 MB"},
+      {950'000, "0.9 MB"}, {1'100'000'000, "1.1 GB"}};
   for (const auto& [bytes, text] : cases) {
     EXPECT_EQ(bytes_text(bytes), text);
   }
@@ -83,7 +88,8 @@ TEST(Units, BytesInBase2WhenChosen) {
 
 TEST(Units, FloatsAsGoPrintsThem) {
   const std::pair<double, const char*> cases[] = {
-      {0, "0"}, {2, "2"}, {2.5, "2.5"}, {0.0001, "0.0001"}, {0.00001, "1e-05"}, {1e20, "100000000000000000000"}, {1e21, "1e+21"}};
+      {0, "0"},       {2, "2"}, {2.5, "2.5"}, {0.0001, "0.0001"}, {0.00001, "1e-05"}, {1e20, "100000000000000000000"},
+      {1e21, "1e+21"}};
   for (const auto& [value, text] : cases) {
     EXPECT_EQ(float_text(value), text);
   }

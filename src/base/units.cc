@@ -35,7 +35,8 @@ void set_bytes_base2(bool on) { bytes_base2 = on; }
 std::string bytes_text(std::int64_t bytes) {
   static constexpr const char* kBase10[] = {" B", " KB", " MB", " GB", " TB", " PB", " EB", nullptr};
   static constexpr const char* kBase2[] = {" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB", nullptr};
-  return bytes_base2 ? scaled(static_cast<double>(bytes), 1024, kBase2) : scaled(static_cast<double>(bytes), 1000, kBase10);
+  return bytes_base2 ? scaled(static_cast<double>(bytes), 1024, kBase2)
+                     : scaled(static_cast<double>(bytes), 1000, kBase10);
 }
 
 std::string speed_text(double v) {
@@ -58,7 +59,8 @@ std::string float_text(double v) {
   const double a = std::abs(v);
   const bool fixed = a == 0 || (a >= 1e-4 && a < 1e21);
   char text[64];
-  const auto end = std::to_chars(text, text + sizeof text, v, fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  const auto end =
+      std::to_chars(text, text + sizeof text, v, fixed ? std::chars_format::fixed : std::chars_format::scientific);
   return std::string(text, end.ptr);
 }
 

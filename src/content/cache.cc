@@ -177,8 +177,8 @@ class DiskCache final : public BlobCache {
     return files;
   }
 
-  // Removes the entries used longest ago until `need` more bytes fit. Entries younger than the sweep age stay as long as
-  // the cap allows it: the cap is hard.
+  // Removes the entries used longest ago until `need` more bytes fit. Entries younger than the sweep age stay as long
+  // as the cap allows it: the cap is hard.
   void make_room(std::int64_t need) {
     {
       const std::lock_guard lock(mutex_);

@@ -13,9 +13,9 @@
 namespace cairn::content {
 
 struct CacheSettings {
-  std::string directory;                       // "" = no disk cache
-  std::int64_t content_bytes_max = 5000LL << 20;   // soft limits
-  std::int64_t content_bytes_limit = 0;            // hard; 0 = same as the soft one
+  std::string directory;                          // "" = no disk cache
+  std::int64_t content_bytes_max = 5000LL << 20;  // soft limits
+  std::int64_t content_bytes_limit = 0;           // hard; 0 = same as the soft one
   std::int64_t metadata_bytes_max = 5000LL << 20;
   std::int64_t metadata_bytes_limit = 0;
   Duration list_duration = seconds(30);
@@ -46,7 +46,7 @@ class BlobCache {
 // Writes CACHEDIR.TAG once. Only files of our own layout are ever removed from `directory`.
 void prepare_cache_directory(const std::string& directory);
 // The sub-directories that make up the cache, for `cache info` and `cache clear`.
-inline constexpr const char* kCacheSubdirectories[] = {"contents", "metadata", "indexes", "blob-list",
+inline constexpr const char* kCacheSubdirectories[] = {"contents",   "metadata",        "indexes",    "blob-list",
                                                        "own-writes", "server-contents", "index-blobs"};
 
 }  // namespace cairn::content

@@ -31,7 +31,9 @@ bool key_equals(ByteView key, const ContentId& id) {
   return key.size() == id.size + 1U && key[0] == id.prefix && std::memcmp(key.data() + 1, id.hash.data(), id.size) == 0;
 }
 
-bool key_equals(ByteView a, ByteView b) { return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0; }
+bool key_equals(ByteView a, ByteView b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+}
 
 }  // namespace
 

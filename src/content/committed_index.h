@@ -20,7 +20,8 @@ class CommittedIndex {
  public:
   using ReaderPtr = std::shared_ptr<const index::IndexReader>;
 
-  // Replaces everything. `secondary` names the blobs that other clients would not read (index::ActiveSet). Errors: corrupt.
+  // Replaces everything. `secondary` names the blobs that other clients would not read (index::ActiveSet). Errors:
+  // corrupt.
   Status assign(std::map<BlobId, ReaderPtr> readers, const std::set<BlobId>& secondary, Timestamp watermark);
   // Adds one blob (own write).
   Status add(const BlobId& id, ReaderPtr reader);
@@ -42,7 +43,9 @@ class CommittedIndex {
   Status insert_all(std::uint32_t reader_number);
   void grow(std::size_t entries);
   index::Entry entry_of(std::uint64_t slot, Status& status) const;
-  bool hidden(const index::Entry& e) const { return e.deleted && Timestamp::from_seconds(e.timestamp_seconds) <= watermark_; }
+  bool hidden(const index::Entry& e) const {
+    return e.deleted && Timestamp::from_seconds(e.timestamp_seconds) <= watermark_;
+  }
 
   mutable std::shared_mutex mutex_;
   std::map<BlobId, ReaderPtr> by_id_;

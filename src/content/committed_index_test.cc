@@ -46,14 +46,20 @@ TEST(CommittedIndex, LaterEntryWinsWhateverTheOrder) {
     ASSERT_TRUE(found->has_value());
     EXPECT_TRUE((*found)->entry.deleted);
     std::size_t seen = 0;
-    ASSERT_TRUE(index.for_each([&](const index::Entry&) { ++seen; return Status(); }).ok());
+    ASSERT_TRUE(index
+                    .for_each([&](const index::Entry&) {
+                      ++seen;
+                      return Status();
+                    })
+                    .ok());
     EXPECT_EQ(seen, 2u);
   }
 }
 
 TEST(CommittedIndex, WatermarkHidesDeletedEntriesOnly) {
   CommittedIndex index;
-  ASSERT_TRUE(index.assign({{BlobId("a"), reader({entry(kA, 5, true), entry(kB, 5)})}}, {}, Timestamp::from_seconds(5)).ok());
+  ASSERT_TRUE(
+      index.assign({{BlobId("a"), reader({entry(kA, 5, true), entry(kB, 5)})}}, {}, Timestamp::from_seconds(5)).ok());
   EXPECT_FALSE(index.find(*ContentId::parse(kA))->has_value());
   EXPECT_TRUE(index.find(*ContentId::parse(kB))->has_value());
 }
@@ -62,10 +68,11 @@ TEST(CommittedIndex, WatermarkHidesDeletedEntriesOnly) {
 // must not.
 TEST(CommittedIndex, TellsEntriesThatOnlySecondaryBlobsHold) {
   CommittedIndex index;
-  ASSERT_TRUE(index
-                  .assign({{BlobId("xn3_a"), reader({entry(kA, 1), entry(kB, 1)})}, {BlobId("xs3_b"), reader({entry(kA, 1)})}},
-                          {BlobId("xn3_a")}, Timestamp::zero())
-                  .ok());
+  ASSERT_TRUE(
+      index
+          .assign({{BlobId("xn3_a"), reader({entry(kA, 1), entry(kB, 1)})}, {BlobId("xs3_b"), reader({entry(kA, 1)})}},
+                  {BlobId("xn3_a")}, Timestamp::zero())
+          .ok());
   EXPECT_FALSE((*index.find(*ContentId::parse(kA)))->secondary);
   EXPECT_TRUE((*index.find(*ContentId::parse(kB)))->secondary);
   ASSERT_TRUE(index.add(BlobId("xn5_c"), reader({entry(kB, 2)})).ok());

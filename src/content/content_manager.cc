@@ -46,10 +46,12 @@ Status ContentManagerImpl::init(std::stop_token stop) {
     prepare_cache_directory(cache.directory);
   }
   const auto cap = [](std::int64_t soft, std::int64_t hard) { return hard > 0 ? std::min(soft, hard) : soft; };
-  index_cache_ = BlobCache::open(sub("index-blobs"), key.view(), cap(cache.metadata_bytes_max, cache.metadata_bytes_limit),
-                                 cache.index_min_sweep_age, *options_.clock);
-  metadata_cache_ = BlobCache::open(sub("metadata"), key.view(), cap(cache.metadata_bytes_max, cache.metadata_bytes_limit),
-                                    cache.metadata_min_sweep_age, *options_.clock);
+  index_cache_ =
+      BlobCache::open(sub("index-blobs"), key.view(), cap(cache.metadata_bytes_max, cache.metadata_bytes_limit),
+                      cache.index_min_sweep_age, *options_.clock);
+  metadata_cache_ =
+      BlobCache::open(sub("metadata"), key.view(), cap(cache.metadata_bytes_max, cache.metadata_bytes_limit),
+                      cache.metadata_min_sweep_age, *options_.clock);
   last_index_flush_ = options_.clock->now();
   TRY(refresh(stop));
   if (!options_.read_only) {

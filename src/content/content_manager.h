@@ -29,14 +29,14 @@ struct ContentInfo {
 
 struct WriteStats {
   std::int64_t contents_new = 0, contents_reused = 0;
-  std::int64_t bytes_hashed = 0;            // plaintext given to write()
-  std::int64_t bytes_new_original = 0;      // plaintext of new contents
-  std::int64_t bytes_new_packed = 0;        // their stored size
+  std::int64_t bytes_hashed = 0;        // plaintext given to write()
+  std::int64_t bytes_new_original = 0;  // plaintext of new contents
+  std::int64_t bytes_new_packed = 0;    // their stored size
   std::int64_t packs_written = 0, bytes_uploaded = 0;
 };
 
 struct ContentOptions {
-  std::string username, hostname;    // session marker
+  std::string username, hostname;  // session marker
   const Clock* clock = &system_clock();
   unsigned upload_threads = 2;
   std::size_t upload_bytes_in_flight_max = 32u << 20;  // packs sealed but not yet stored; write() waits above it
@@ -48,7 +48,7 @@ struct ContentOptions {
 };
 
 struct IterateOptions {
-  std::string first, last;        // text ids, half-open; "" = unbounded
+  std::string first, last;  // text ids, half-open; "" = unbounded
   bool include_deleted = false;
 };
 

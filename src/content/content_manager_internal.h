@@ -76,7 +76,7 @@ class ContentManagerImpl final : public ContentManager {
  private:
   using PackPtr = std::shared_ptr<Pack>;
   struct Encoded {
-    ByteView plain;                 // what is sealed: raw data, or header ‖ compressed stream
+    ByteView plain;  // what is sealed: raw data, or header ‖ compressed stream
     compress::HeaderId compression = 0;
   };
 
@@ -89,7 +89,7 @@ class ContentManagerImpl final : public ContentManager {
   Result<Encoded> encode(ByteView data, compress::HeaderId compression, Buffer& scratch) const;
   Status place(std::uint32_t position, ByteView data, const Encoded& encoded, char prefix, std::stop_token stop);
   Status seal_into(const ContentId& id, ByteView data, const Encoded& encoded, std::span<const MutByteView> out) const;
-  PackPtr open_pack(char kind);  // mutex_ held
+  PackPtr open_pack(char kind);   // mutex_ held
   void close_pack(PackPtr pack);  // mutex_ held
   void enqueue(PackPtr pack);     // mutex_ held
   Status maybe_auto_flush(std::stop_token stop);
@@ -114,7 +114,8 @@ class ContentManagerImpl final : public ContentManager {
   Result<Buffer> fetch(const Located& at, std::stop_token stop);
   Result<Buffer> decode(const ContentInfo& info, ByteView stored) const;
   Status refresh_if_stale(std::stop_token stop);
-  Result<std::shared_ptr<const index::IndexReader>> load_index_blob(const blob::BlobMetadata& blob, std::stop_token stop);
+  Result<std::shared_ptr<const index::IndexReader>> load_index_blob(const blob::BlobMetadata& blob,
+                                                                    std::stop_token stop);
 
   const std::shared_ptr<blob::Storage> storage_;
   format::FormatManager& format_;
@@ -140,14 +141,14 @@ class ContentManagerImpl final : public ContentManager {
   std::condition_variable_any changed_;  // packs or entries advanced
   std::condition_variable_any queued_;   // a pack waits for upload
   PendingTable pending_;
-  std::vector<PackPtr> packs_;               // of the current index batch, by number
-  std::vector<std::string> foreign_packs_;   // pack names of deletion markers
-  PackPtr open_packs_[2];                    // p, q
+  std::vector<PackPtr> packs_;              // of the current index batch, by number
+  std::vector<std::string> foreign_packs_;  // pack names of deletion markers
+  PackPtr open_packs_[2];                   // p, q
   std::deque<PackPtr> upload_queue_;
   std::size_t upload_bytes_ = 0;  // closed but not stored
   std::string session_id_;
   BlobId session_marker_;
-  Status dead_;         // an encoder erred: nothing more may be written
+  Status dead_;          // an encoder erred: nothing more may be written
   Status upload_error_;  // latest failed upload; flush() retries
   Timestamp last_index_flush_;
   bool hold_index_ = false;

@@ -30,10 +30,10 @@ std::size_t count_blobs(blob::Storage& storage, std::string_view prefix) {
   return all.ok() ? all->size() : 0;
 }
 
-#define ASSERT_OK(expr)                                                   \
-  do {                                                                    \
-    const auto& assert_ok_result = (expr);                                \
-    ASSERT_TRUE(assert_ok_result.ok()) << ok_message(assert_ok_result);   \
+#define ASSERT_OK(expr)                                                 \
+  do {                                                                  \
+    const auto& assert_ok_result = (expr);                              \
+    ASSERT_TRUE(assert_ok_result.ok()) << ok_message(assert_ok_result); \
   } while (false)
 std::string ok_message(const Status& s) { return s.message(); }
 template <class T>
@@ -148,8 +148,7 @@ TEST(ContentManager, EndsPacksWithARecoverableIndex) {
   auto post = parse_postamble(bytes->view());
   ASSERT_OK(post);
   EXPECT_EQ(post->local_index_offset % 4096, 0u);
-  auto plain = (*m)->crypto().open(
-      post->iv, bytes->view().subspan(post->local_index_offset, post->local_index_length));
+  auto plain = (*m)->crypto().open(post->iv, bytes->view().subspan(post->local_index_offset, post->local_index_length));
   ASSERT_OK(plain);
   auto reader = index::IndexReader::open(std::move(*plain), 28);
   ASSERT_OK(reader);
@@ -347,11 +346,12 @@ TEST(ContentManager, CacheServesAndSurvivesDamage) {
     ASSERT_OK(back);
     EXPECT_EQ(back->text(), "directory object");
     // Flip a byte in every cached file: the next round must notice and go to the storage.
-    ASSERT_EQ(std::system(("find " + dir + "/metadata " + dir +
-                           "/index-blobs -type f | while read f; do printf 'X' | dd of=\"$f\" bs=1 seek=20 conv=notrunc "
-                           "status=none; done")
-                              .c_str()),
-              0);
+    ASSERT_EQ(
+        std::system(("find " + dir + "/metadata " + dir +
+                     "/index-blobs -type f | while read f; do printf 'X' | dd of=\"$f\" bs=1 seek=20 conv=notrunc "
+                     "status=none; done")
+                        .c_str()),
+        0);
   }
   std::ignore = std::system(("rm -rf " + dir).c_str());
 }

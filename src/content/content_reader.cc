@@ -98,7 +98,8 @@ Status ContentManagerImpl::refresh(std::stop_token stop) {
     indexes_->invalidate();
     std::mutex m;
     std::unique_lock lock(m);
-    std::condition_variable_any().wait_for(lock, stop, std::chrono::milliseconds(100LL << attempt), [] { return false; });
+    std::condition_variable_any().wait_for(lock, stop, std::chrono::milliseconds(100LL << attempt),
+                                           [] { return false; });
   }
 }
 

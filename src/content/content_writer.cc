@@ -99,7 +99,8 @@ Result<ContentId> ContentManagerImpl::write_in_gate(const ContentId& id, ByteVie
   {
     const std::lock_guard lock(mutex_);
     const std::uint32_t at = pending_.find(id);
-    const bool pending_live = at != PendingTable::kNone && pending_[at].state != PendingState::forgotten && !pending_[at].deleted;
+    const bool pending_live =
+        at != PendingTable::kNone && pending_[at].state != PendingState::forgotten && !pending_[at].deleted;
     const bool superseded = at != PendingTable::kNone && !pending_live;  // deleted in this batch
     if (pending_live || (found && !found->entry.deleted && !found->secondary && !superseded)) {
       ++stats_.contents_reused;
@@ -288,7 +289,8 @@ Status ContentManagerImpl::seal_into(const ContentId& id, ByteView data, const E
   }
   Buffer& decoded = scratch().decoded;
   decoded.clear();
-  TRY(compress::decompress(encoded.compression, encoded.plain, decoded, data.size(), data.size()), "content {}", id.text());
+  TRY(compress::decompress(encoded.compression, encoded.plain, decoded, data.size(), data.size()), "content {}",
+      id.text());
   if (!std::ranges::equal(decoded.view(), data)) {
     return error(Code::internal, "content {} does not decompress to what was written", id.text());
   }
@@ -334,8 +336,8 @@ Status ContentManagerImpl::remove(const ContentId& id, std::stop_token stop) {
   e.packed_length = found->entry.packed_length;
   e.original_length = found->entry.original_length;
   e.compression = found->entry.compression;
-  e.timestamp_seconds = next_timestamp(std::max(found->entry.timestamp_seconds,
-                                                at == PendingTable::kNone ? 0 : pending_[at].timestamp_seconds));
+  e.timestamp_seconds = next_timestamp(
+      std::max(found->entry.timestamp_seconds, at == PendingTable::kNone ? 0 : pending_[at].timestamp_seconds));
   e.pack = static_cast<std::uint32_t>(foreign_packs_.size());
   foreign_packs_.emplace_back(found->entry.pack);
   pending_.put(e);

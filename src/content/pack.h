@@ -11,10 +11,10 @@
 namespace cairn::content {
 
 enum class PackState : std::uint8_t {
-  open,       // takes contents
-  closed,     // full or flushed; may still wait for threads that seal into it
+  open,    // takes contents
+  closed,  // full or flushed; may still wait for threads that seal into it
   uploading,
-  failed,     // upload failed; flush() tries again with identical bytes
+  failed,  // upload failed; flush() tries again with identical bytes
   stored,
   abandoned,  // nothing in it is referenced: not uploaded
 };
@@ -25,8 +25,8 @@ struct Pack {
   std::uint32_t number = 0;  // position in the manager's list of this batch
   PackState state = PackState::open;
   SlabBuffer bytes;
-  bool finished = false;        // padding, local index and postamble are in place
-  std::uint32_t sealing = 0;    // threads that write into reserved ranges
+  bool finished = false;               // padding, local index and postamble are in place
+  std::uint32_t sealing = 0;           // threads that write into reserved ranges
   std::vector<std::uint32_t> entries;  // positions in the pending table
   std::size_t size_when_closed = 0;
 };

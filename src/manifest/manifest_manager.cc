@@ -338,12 +338,13 @@ class Manager final : public ManifestManager {
 
   Status load(std::uint64_t revision, std::stop_token stop) {
     std::vector<ContentId> ids;
-    TRY(contents_.iterate({.first = "m", .last = "n"},
-                          [&](const content::ContentInfo& i) -> Status {
-                            ids.push_back(i.id);
-                            return {};
-                          },
-                          stop));
+    TRY(contents_.iterate(
+        {.first = "m", .last = "n"},
+        [&](const content::ContentInfo& i) -> Status {
+          ids.push_back(i.id);
+          return {};
+        },
+        stop));
     const std::set<ContentId> wanted(ids.begin(), ids.end());
     {
       const std::lock_guard lock(mutex_);
@@ -357,7 +358,8 @@ class Manager final : public ManifestManager {
       TRY_ASSIGN(const Buffer data, contents_.read(ids[i], s), "manifest content {}", ids[i].text());
       auto entries = parse_content(data.view());
       if (!entries.ok() && options_.ignore_malformed_contents) {
-        log::warning("manifest", "ignoring malformed manifest content {}: {}", ids[i].text(), entries.status().message());
+        log::warning("manifest", "ignoring malformed manifest content {}: {}", ids[i].text(),
+                     entries.status().message());
         return {};
       }
       TRY_ASSIGN(parts[i], std::move(entries), "malformed manifest content {}", ids[i].text());

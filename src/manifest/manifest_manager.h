@@ -32,7 +32,8 @@ class ManifestManager {
   struct Options {
     bool ignore_malformed_contents = false;  // KOPIA_IGNORE_MALFORMED_MANIFEST_CONTENTS
   };
-  static std::unique_ptr<ManifestManager> create(content::ContentManager& contents, const Clock& clock, Options options);
+  static std::unique_ptr<ManifestManager> create(content::ContentManager& contents, const Clock& clock,
+                                                 Options options);
   virtual ~ManifestManager() = default;
   // Buffered until flush(). `labels` must hold a non-empty "type". Returns the new id.
   virtual Result<std::string> put(const Labels& labels, const Json& payload, std::stop_token stop) = 0;

@@ -23,8 +23,10 @@ struct ObjectId {
   bool is_directory() const { return content.prefix == 'k'; }
   bool operator==(const ObjectId&) const = default;
   friend auto operator<=>(const ObjectId& a, const ObjectId& b) {
-    if (auto c = a.indirection <=> b.indirection; c != 0) return c;
-    if (auto c = a.compressed <=> b.compressed; c != 0) return c;
+    if (auto c = a.indirection <=> b.indirection; c != 0)
+      return c;
+    if (auto c = a.compressed <=> b.compressed; c != 0)
+      return c;
     return a.content <=> b.content;
   }
 };

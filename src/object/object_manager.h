@@ -71,7 +71,8 @@ class ObjectManager {
   Result<Buffer> read_all(const ObjectId& id, std::size_t size_max, std::stop_token stop);
   // Every direct chunk in order with its place in the object. `Z` and length rules as read(); contents are not fetched
   // (a direct object's length comes from the index).
-  Status for_each_chunk(const ObjectId& id, const std::function<Status(const IndirectEntry&)>& fn, std::stop_token stop);
+  Status for_each_chunk(const ObjectId& id, const std::function<Status(const IndirectEntry&)>& fn,
+                        std::stop_token stop);
   // Bytes of one chunk (direct id, decompressing Z).
   Result<Buffer> read_chunk(const ObjectId& direct, std::stop_token stop);
   // All content ids the object consists of, index objects included; each must be in the index. Errors: not_found.

@@ -20,16 +20,24 @@ TEST(ObjectId, ParsesAndPrintsCanonically) {
     const char* in;
     const char* out;
   };
-  for (const Case& c : {Case{"Df0f0", "f0f0"}, {"IDf0f0", "If0f0"}, {"IIDf0f0", "IIf0f0"}, {"Dxf0f0", "xf0f0"},
-                        {"IDxf0f0", "Ixf0f0"}, {"IIDxf0f0", "IIxf0f0"}, {"Dabcd", "abcd"}, {"IIabcd", "IIabcd"},
-                        {"Zabcd", "Zabcd"}, {"ZDabcd", "Zabcd"}, {"ABCD", "abcd"}}) {
+  for (const Case& c : {Case{"Df0f0", "f0f0"},
+                        {"IDf0f0", "If0f0"},
+                        {"IIDf0f0", "IIf0f0"},
+                        {"Dxf0f0", "xf0f0"},
+                        {"IDxf0f0", "Ixf0f0"},
+                        {"IIDxf0f0", "IIxf0f0"},
+                        {"Dabcd", "abcd"},
+                        {"IIabcd", "IIabcd"},
+                        {"Zabcd", "Zabcd"},
+                        {"ZDabcd", "Zabcd"},
+                        {"ABCD", "abcd"}}) {
     auto id = ObjectId::parse(c.in);
     ASSERT_TRUE(id.ok()) << c.in << ": " << id.status().message();
     EXPECT_EQ(id->text(), c.out);
   }
   for (const char* bad :
-       {"Dxf0f", "IDxf0f", "Da", "Daf0f0", "B!$@#$!@#$", "X", "I.", "I.x", "I.af", "Ix.ag", "Iab.", "I1", "I1,", "I-1,X",
-        "Xsomething", "IZabcd", "DZabcd", "DIabcd", "fabcd", "", "I"}) {
+       {"Dxf0f", "IDxf0f", "Da",    "Daf0f0",     "B!$@#$!@#$", "X",      "I.",     "I.x",   "I.af", "Ix.ag", "Iab.",
+        "I1",    "I1,",    "I-1,X", "Xsomething", "IZabcd",     "DZabcd", "DIabcd", "fabcd", "",     "I"}) {
     EXPECT_FALSE(ObjectId::parse(bad).ok()) << bad;
   }
 }
@@ -61,11 +69,12 @@ class Threads final : public ChunkExecutor {
 
 class ObjectTest : public ::testing::Test {
  protected:
-  ObjectTest() : repo_([] {
-    format::CreateOptions o;
-    o.splitter = "FIXED-128K";
-    return o;
-  }()) {}
+  ObjectTest()
+      : repo_([] {
+          format::CreateOptions o;
+          o.splitter = "FIXED-128K";
+          return o;
+        }()) {}
   void SetUp() override {
     auto m = repo_.open();
     ASSERT_TRUE(m.ok()) << m.status().message();
@@ -127,17 +136,25 @@ TEST_F(ObjectTest, NestsIndexesThatOverflowAChunk) {
   ASSERT_TRUE(id.ok());
   EXPECT_EQ(id->indirection, 2);
   std::int64_t expected = 0;
-  ASSERT_TRUE(objects_->for_each_chunk(*id,
-                                       [&](const IndirectEntry& e) -> Status {
-                                         EXPECT_EQ(e.start, expected);
-                                         expected += e.length;
-                                         return {};
-                                       },
-                                       {})
+  ASSERT_TRUE(objects_
+                  ->for_each_chunk(*id,
+                                   [&](const IndirectEntry& e) -> Status {
+                                     EXPECT_EQ(e.start, expected);
+                                     expected += e.length;
+                                     return {};
+                                   },
+                                   {})
                   .ok());
   EXPECT_EQ(expected, 2500LL * 131072);
   int contents = 0;
-  ASSERT_TRUE(objects_->verify(*id, [&](const ContentId&) -> Status { ++contents; return {}; }, {}).ok());
+  ASSERT_TRUE(objects_
+                  ->verify(*id,
+                           [&](const ContentId&) -> Status {
+                             ++contents;
+                             return {};
+                           },
+                           {})
+                  .ok());
   EXPECT_GT(contents, 2500);
 }
 

@@ -119,7 +119,8 @@ Status create(blob::Storage& storage, std::string_view password, const format::C
               std::stop_token stop) {
   // One complete listing must succeed and be empty: an error is never taken for "nothing there".
   const Status listed = storage.list(
-      "", [](const blob::BlobMetadata&) { return error(Code::already_exists, "found existing data in storage location"); },
+      "",
+      [](const blob::BlobMetadata&) { return error(Code::already_exists, "found existing data in storage location"); },
       stop);
   TRY(listed, "unable to get repository storage");
   return format::FormatManager::initialize(storage, password, options, stop);

@@ -29,8 +29,8 @@ class Repository {
   // From parts (tests, sync, tools).
   static Result<std::unique_ptr<Repository>> open_direct(std::shared_ptr<blob::Storage> storage,
                                                          std::string_view password, const ClientOptions& client,
-                                                         const content::CacheSettings& cache, const OpenOptions& options,
-                                                         std::stop_token stop);
+                                                         const content::CacheSettings& cache,
+                                                         const OpenOptions& options, std::stop_token stop);
   ~Repository();
 
   blob::Storage& storage() { return *storage_; }

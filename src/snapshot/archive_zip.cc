@@ -7,9 +7,8 @@
 namespace cairn::snapshot {
 namespace {
 
-constexpr std::uint32_t kLocalSignature = 0x04034b50, kDescriptorSignature = 0x08074b50,
-                        kCentralSignature = 0x02014b50, kEndSignature = 0x06054b50, kEnd64Signature = 0x06064b50,
-                        kLocator64Signature = 0x07064b50;
+constexpr std::uint32_t kLocalSignature = 0x04034b50, kDescriptorSignature = 0x08074b50, kCentralSignature = 0x02014b50,
+                        kEndSignature = 0x06054b50, kEnd64Signature = 0x06064b50, kLocator64Signature = 0x07064b50;
 constexpr std::uint32_t kMax32 = 0xffffffff;
 constexpr std::uint16_t kMax16 = 0xffff;
 constexpr std::uint16_t kStored = 0, kDeflated = 8;

@@ -68,8 +68,8 @@ Result<ResolvedEntry> root_by_object(repo::Repository& repository, const object:
       continue;
     }
     if (options.consistent_attributes && !out.snapshot_id.empty() && !same_attributes(out.entry, *m.root)) {
-      return error(Code::failed_precondition,
-                   "found multiple snapshots matching {} with inconsistent root attributes", id.text());
+      return error(Code::failed_precondition, "found multiple snapshots matching {} with inconsistent root attributes",
+                   id.text());
     }
     out.entry = *m.root;
     set_snapshot(out, m);

@@ -19,8 +19,8 @@ struct ResolveOptions {
 };
 
 struct ResolvedEntry {
-  DirEntry entry;        // its name may be empty ("/" never occurs)
-  SourceInfo source;     // empty when unknown
+  DirEntry entry;     // its name may be empty ("/" never occurs)
+  SourceInfo source;  // empty when unknown
   std::string snapshot_id;
   Timestamp snapshot_time = Timestamp::zero();
   std::string relative_path;  // below the snapshot's root

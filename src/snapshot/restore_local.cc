@@ -135,8 +135,7 @@ class LocalOutputImpl final : public LocalOutput {
     return entry.name.size() + kPlaceholderSuffix.size() <= kNameMax;
   }
   std::string describe(const DirectoryPtr& directory, std::string_view name) const override {
-    return directory == nullptr ? target_
-                                : sys::join_path(static_cast<const LocalDirectory&>(*directory).path(), name);
+    return directory == nullptr ? target_ : sys::join_path(static_cast<const LocalDirectory&>(*directory).path(), name);
   }
   Status finish() override { return {}; }
   AttributeProblems attribute_problems() const override {
@@ -384,8 +383,8 @@ Status LocalOutputImpl::set_attributes(int fd, int dirfd, const char* name, cons
   bool owner_is_right = true;
   bool changed_owner = false;
   if (!options_.skip_owners && (st.st_uid != entry.uid || st.st_gid != entry.gid)) {
-    const int rc = link ? ::fchownat(dirfd, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW)
-                        : ::fchown(fd, entry.uid, entry.gid);
+    const int rc =
+        link ? ::fchownat(dirfd, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) : ::fchown(fd, entry.uid, entry.gid);
     if (rc != 0) {
       owner_is_right = false;
       const std::string p = path();
@@ -513,7 +512,8 @@ Status LocalOutputImpl::create_temporary(const Place& at, FileTarget& out) {
     out.existing_mode = st.st_mode & 07777;
   }
   out.temporary = fmt::format(".cairn-restore-{}", random_hex(8));
-  const int fd = ::openat(at.fd->get(), out.temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const int fd =
+      ::openat(at.fd->get(), out.temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     out.temporary.clear();
     return open_error(errno, at.path());

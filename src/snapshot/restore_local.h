@@ -1,4 +1,5 @@
-// Restoring to the local file system: by directory descriptor, never through a link below the target. (kopia-model §9.4)
+// Restoring to the local file system: by directory descriptor, never through a link below the target. (kopia-model
+// §9.4)
 #pragma once
 
 #include <memory>

@@ -104,8 +104,8 @@ class SparseWriter final : public FileWriter {
     std::size_t run = 0;  // start of what is to be written
     std::size_t at = 0;
     while (at < bytes.size()) {
-      const std::size_t in_block = static_cast<std::size_t>((offset + static_cast<std::int64_t>(at)) %
-                                                            static_cast<std::int64_t>(block_));
+      const std::size_t in_block =
+          static_cast<std::size_t>((offset + static_cast<std::int64_t>(at)) % static_cast<std::int64_t>(block_));
       const std::size_t n = std::min(block_ - in_block, bytes.size() - at);
       if (all_zero(bytes.subspan(at, n))) {
         TRY(flush(offset, bytes, run, at));

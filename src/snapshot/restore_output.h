@@ -55,7 +55,8 @@ class RestoreOutput {
   virtual Result<RemovedCounts> remove_extra(Directory& directory,
                                              const std::function<bool(std::string_view, bool)>& wanted) = 0;
   // `length`: bytes that will be written. `open_error_text` of the target appears in errors of the source, too.
-  virtual Result<FilePtr> create_file(const DirectoryPtr& directory, const DirEntryView& entry, std::int64_t length) = 0;
+  virtual Result<FilePtr> create_file(const DirectoryPtr& directory, const DirEntryView& entry,
+                                      std::int64_t length) = 0;
   virtual Status write_file(const DirectoryPtr& directory, const DirEntryView& entry, ByteView content);
   virtual Status write_symlink(const DirectoryPtr& directory, const DirEntryView& entry, const std::string& target) = 0;
   // Placeholder for an entry that is not restored. Errors: unsupported.

@@ -21,8 +21,9 @@ std::string random_text(std::uint64_t seed, std::size_t size) {
 }
 
 TEST_F(Restore, TreeWithAttributes) {
-  const DirEntry root = directory("data", {directory("sub", {file("inner", "in", 0400), link("up", "../a")}, 0555),
-                                           file("a", "alpha", 04751), file("empty", ""), link("dangling", "nowhere")},
+  const DirEntry root = directory("data",
+                                  {directory("sub", {file("inner", "in", 0400), link("up", "../a")}, 0555),
+                                   file("a", "alpha", 04751), file("empty", ""), link("dangling", "nowhere")},
                                   01777);
   const Status s = restore(root);
   ASSERT_TRUE(s.ok()) << s.message();
@@ -215,16 +216,17 @@ TEST_F(Restore, WrongTypesInTheWay) {
               HasSubstr("copy file: error creating file: open " + at("f") + ": is a directory"));
   EXPECT_THAT(restore(directory("data", {file("f", "x")}), {.write_files_atomically = true}).message(),
               HasSubstr("open " + at("f") + ": is a directory"));
-  EXPECT_THAT(restore(directory("data", {link("f", "x")})).message(),
-              HasSubstr("create symlink: unable to create symlink, \"" + at("f") + "\" already exists and is not a symlink"));
+  EXPECT_THAT(
+      restore(directory("data", {link("f", "x")})).message(),
+      HasSubstr("create symlink: unable to create symlink, \"" + at("f") + "\" already exists and is not a symlink"));
 }
 
 TEST_F(Restore, AtomicFilesLeaveNoTemporaries) {
   put("a", "old");
   const std::string big = random_text(3, 1'000'000);
-  ASSERT_TRUE(
-      restore(directory("data", {file("a", "new", 0600), file("big", big, 0644, "FIXED-128K")}), {.write_files_atomically = true})
-          .ok());
+  ASSERT_TRUE(restore(directory("data", {file("a", "new", 0600), file("big", big, 0644, "FIXED-128K")}),
+                      {.write_files_atomically = true})
+                  .ok());
   EXPECT_EQ(content("a"), "new");
   EXPECT_EQ(info("a").mode, 0600U);
   EXPECT_TRUE(content("big") == big);
@@ -238,9 +240,9 @@ TEST_F(Restore, SparseFilesHaveHoles) {
   std::string holes(4 << 20, '\0');
   holes.replace(1'000'000, 5, "words");
   holes.replace(holes.size() - 3, 3, "end");
-  ASSERT_TRUE(restore(directory("data", {file("s", holes, 0644, "FIXED-128K"), file("t", holes)}),
-                      {.write_sparse_files = true})
-                  .ok());
+  ASSERT_TRUE(
+      restore(directory("data", {file("s", holes, 0644, "FIXED-128K"), file("t", holes)}), {.write_sparse_files = true})
+          .ok());
   for (const char* name : {"s", "t"}) {
     EXPECT_TRUE(content(name) == holes);
     EXPECT_LT(info(name).allocated_bytes, 1 << 20) << name;
@@ -273,8 +275,7 @@ TEST_F(Restore, DeleteExtra) {
   ASSERT_EQ(::symlink("nowhere", at("extralink").c_str()), 0);
   RestoreOptions options;
   options.delete_extra = true;
-  ASSERT_TRUE(
-      restore(directory("data", {directory("d", {file("f", "f")}), file("swapped", "s")}), {}, options).ok());
+  ASSERT_TRUE(restore(directory("data", {directory("d", {file("f", "f")}), file("swapped", "s")}), {}, options).ok());
   EXPECT_FALSE(exists("extra"));
   EXPECT_FALSE(exists("d/extra2"));
   EXPECT_FALSE(exists("extradir"));
@@ -288,20 +289,18 @@ TEST_F(Restore, DeleteExtra) {
 TEST_F(Restore, IgnoredErrorsLeaveTheRest) {
   const DirEntry bad = file("bad", random_text(5, 1000));
   const DirEntry bad_chunk = file("bad-big", random_text(6, 600'000), 0644, "FIXED-128K");
-  const DirEntry root =
-      directory("data", {directory("d", {bad, bad_chunk, file("good", "good")}), file("top", "top")});
+  const DirEntry root = directory("data", {directory("d", {bad, bad_chunk, file("good", "good")}), file("top", "top")});
   flush();
   damage(bad.obj);
   // One chunk in the middle of the large file.
   std::vector<object::ObjectId> chunks;
   ASSERT_TRUE(objects()
-                  .for_each_chunk(
-                      bad_chunk.obj,
-                      [&](const object::IndirectEntry& e) {
-                        chunks.push_back(e.object);
-                        return Status();
-                      },
-                      {})
+                  .for_each_chunk(bad_chunk.obj,
+                                  [&](const object::IndirectEntry& e) {
+                                    chunks.push_back(e.object);
+                                    return Status();
+                                  },
+                                  {})
                   .ok());
   ASSERT_GE(chunks.size(), 4U);
   damage(chunks[2]);
@@ -334,16 +333,18 @@ TEST_F(Restore, MissingPackIsNamed) {
   const BlobId pack = pack_of(f.obj);
   ASSERT_TRUE(storage_->remove(pack, {}).ok());
   reopen();
-  EXPECT_THAT(restore(root).message(),
-              HasSubstr(fmt::format("unable to open snapshot file for {}: unable to open object: {}: unexpected content "
-                                    "error: error getting cached content from blob \"{}\": failed to get blob with ID "
-                                    "{}: BLOB not found",
-                                    at("f"), f.obj.text(), pack.text, pack.text)));
+  EXPECT_THAT(
+      restore(root).message(),
+      HasSubstr(fmt::format("unable to open snapshot file for {}: unable to open object: {}: unexpected content "
+                            "error: error getting cached content from blob \"{}\": failed to get blob with ID "
+                            "{}: BLOB not found",
+                            at("f"), f.obj.text(), pack.text, pack.text)));
 }
 
 TEST_F(Restore, LastOfEqualNamesCounts) {
   // Names that were not valid UTF-8 may have become equal.
-  const DirEntry root = directory("data", {file("b", "first, and longer"), file("a", "a"), file("b", "second"), file("c", "c")});
+  const DirEntry root =
+      directory("data", {file("b", "first, and longer"), file("a", "a"), file("b", "second"), file("c", "c")});
   ASSERT_TRUE(restore(root).ok());
   EXPECT_EQ(content("b"), "second");
   EXPECT_EQ(progress_->restored_files, 3);
@@ -382,8 +383,8 @@ TEST_F(Restore, OwnersAndStrictness) {
 
 TEST_F(Restore, ShallowAndPlaceholders) {
   const DirEntry inner = file("c", "gamma", 0640);
-  const DirEntry root =
-      directory("data", {directory("d", {inner, directory("e", {file("deep", "x")})}), file("a", "alpha"), link("l", "a")});
+  const DirEntry root = directory(
+      "data", {directory("d", {inner, directory("e", {file("deep", "x")})}), file("a", "alpha"), link("l", "a")});
   RestoreOptions options;
   options.shallow_depth = 0;
   ASSERT_TRUE(restore(root, {}, options).ok());

@@ -29,7 +29,8 @@ Status explain_object_error(object::ObjectManager& objects, const object::Object
 
 DirEntryView view_of(const DirEntry& entry);
 
-// Set of object ids at 16 bytes each (hashes are keyed and at least 128 bits long, so a prefix identifies). Thread-safe.
+// Set of object ids at 16 bytes each (hashes are keyed and at least 128 bits long, so a prefix identifies).
+// Thread-safe.
 class ObjectIdSet {
  public:
   // True when it was not in the set.

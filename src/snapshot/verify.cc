@@ -108,8 +108,7 @@ Status Verification::add_snapshots(std::vector<TreeWalker::Root>& out, std::stop
   const auto& client = repository_.client();
   for (const std::string& text : options_.sources) {
     SnapshotFilter filter;
-    TRY_ASSIGN(filter.source,
-               SourceInfo::parse(text, client.hostname, client.username, options_.working_directory));
+    TRY_ASSIGN(filter.source, SourceInfo::parse(text, client.hostname, client.username, options_.working_directory));
     TRY_ASSIGN(auto some, list_snapshots(repository_.manifests(), filter, stop));
     snapshots.insert(snapshots.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
   }
@@ -232,21 +231,19 @@ void Verification::progress() {
 Status Verification::run(VerifyResult& result, std::stop_token stop) {
   TRY(list_blobs(stop));
   TreeWalker* reporter = nullptr;
-  ContentVerifier contents(
-      repository_, options_.file_parallelism != 0 ? options_.file_parallelism : cpu_count(),
-      std::max<std::size_t>(options_.contents_in_batch_max, 1),
-      {[&](const std::string& path, const Status& s) { reporter->report(path, s); },
-       [&](std::int64_t length) {
-         ++read_files_;
-         read_bytes_ += length;
-         progress();
-       }});
-  TreeWalker walker(repository_.objects(),
-                    {std::max(options_.parallel, 1U), options_.max_errors,
-                     [&](const std::string& path, const Status& s) { line(path, s); }},
-                    [&](const DirEntryView& e, const std::string& path, std::stop_token t) {
-                      return visit(e, path, contents, t);
-                    });
+  ContentVerifier contents(repository_, options_.file_parallelism != 0 ? options_.file_parallelism : cpu_count(),
+                           std::max<std::size_t>(options_.contents_in_batch_max, 1),
+                           {[&](const std::string& path, const Status& s) { reporter->report(path, s); },
+                            [&](std::int64_t length) {
+                              ++read_files_;
+                              read_bytes_ += length;
+                              progress();
+                            }});
+  TreeWalker walker(
+      repository_.objects(),
+      {std::max(options_.parallel, 1U), options_.max_errors,
+       [&](const std::string& path, const Status& s) { line(path, s); }},
+      [&](const DirEntryView& e, const std::string& path, std::stop_token t) { return visit(e, path, contents, t); });
   reporter = &walker;
   auto found = roots(stop);
   Status s;

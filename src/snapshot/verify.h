@@ -17,10 +17,10 @@ struct VerifyOptions {
   std::vector<std::string> snapshot_ids;
   std::vector<std::string> sources;  // texts
   std::vector<std::string> directory_ids, file_ids;
-  std::int64_t max_errors = 0;  // 0 = stop at the first; negative: never
-  unsigned parallel = 8;        // directories read at once
+  std::int64_t max_errors = 0;    // 0 = stop at the first; negative: never
+  unsigned parallel = 8;          // directories read at once
   unsigned file_parallelism = 0;  // readers of contents; 0 = CPUs
-  double files_percent = 0;     // chance of an object to be read fully
+  double files_percent = 0;       // chance of an object to be read fully
   std::string working_directory;
   // Memory for what waits to be read.
   std::size_t contents_in_batch_max = 64 * 1024;

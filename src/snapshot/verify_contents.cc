@@ -117,8 +117,7 @@ std::vector<ContentVerifier::Range> ContentVerifier::ranges_of(const std::vector
       const Item& head = items[r.first];
       const std::uint64_t end = std::uint64_t{r.offset} + r.length;
       const std::uint64_t item_end = std::uint64_t{item.offset} + item.packed_length;
-      if (head.pack == item.pack && item.offset <= end + kGapMax &&
-          std::max(item_end, end) - r.offset <= kRangeMax) {
+      if (head.pack == item.pack && item.offset <= end + kGapMax && std::max(item_end, end) - r.offset <= kRangeMax) {
         r.last = i + 1;
         r.length = static_cast<std::uint32_t>(std::max(item_end, end) - r.offset);
         continue;
@@ -134,8 +133,8 @@ Status ContentVerifier::work_off(std::unique_ptr<Batch> batch, std::stop_token s
     return std::tie(a.pack, a.offset, a.id) < std::tie(b.pack, b.offset, b.id);
   });
   const std::vector<Range> ranges = ranges_of(batch->items);
-  const Status s = parallel_for(
-      ranges.size(), threads_, stop, [&](std::size_t i, std::stop_token t) { return verify_range(*batch, ranges[i], t); });
+  const Status s = parallel_for(ranges.size(), threads_, stop,
+                                [&](std::size_t i, std::stop_token t) { return verify_range(*batch, ranges[i], t); });
   {
     const std::lock_guard lock(mutex_);
     working_ = false;

@@ -9,10 +9,10 @@
 namespace cairn::snapshot {
 namespace {
 
+using test::kEntryTime;
 using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
-using test::kEntryTime;
 
 class Verify : public test::RestoreFixture {
  protected:
@@ -81,13 +81,12 @@ TEST_F(Verify, DamageIsNamed) {
   const std::string id = save(directory("data", {directory("d", {bad, good}), bad_twin}));
   std::vector<object::ObjectId> chunks;
   ASSERT_TRUE(objects()
-                  .for_each_chunk(
-                      bad_twin.obj,
-                      [&](const object::IndirectEntry& e) {
-                        chunks.push_back(e.object);
-                        return Status();
-                      },
-                      {})
+                  .for_each_chunk(bad_twin.obj,
+                                  [&](const object::IndirectEntry& e) {
+                                    chunks.push_back(e.object);
+                                    return Status();
+                                  },
+                                  {})
                   .ok());
   damage(bad.obj);
   damage(chunks[1]);
@@ -117,13 +116,12 @@ TEST_F(Verify, FilesThatShareADamagedContentAreAllReported) {
   save(directory("data", {a, b}));
   std::vector<object::ObjectId> chunks;
   ASSERT_TRUE(objects()
-                  .for_each_chunk(
-                      a.obj,
-                      [&](const object::IndirectEntry& e) {
-                        chunks.push_back(e.object);
-                        return Status();
-                      },
-                      {})
+                  .for_each_chunk(a.obj,
+                                  [&](const object::IndirectEntry& e) {
+                                    chunks.push_back(e.object);
+                                    return Status();
+                                  },
+                                  {})
                   .ok());
   damage(chunks[0]);
   reopen();
@@ -163,7 +161,8 @@ TEST_F(Verify, UnknownSnapshots) {
   options.snapshot_ids = {id, "abc"};
   EXPECT_EQ(verify(options).message(), "found 1 of the 2 requested snapshot IDs to verify");
   EXPECT_THAT(lines_, Contains("unable to parse snapshot manifest abc: snapshot not found"));
-  EXPECT_THAT(lines_, Contains("error processing tree walker enqueue: found 1 of the 2 requested snapshot IDs to verify"));
+  EXPECT_THAT(lines_,
+              Contains("error processing tree walker enqueue: found 1 of the 2 requested snapshot IDs to verify"));
   EXPECT_EQ(result_.stats.processed_objects, 0);
 }
 
@@ -205,7 +204,8 @@ TEST_F(Resolve, Ids) {
   r = resolve_id(*repository_, f.text(), {}, {});
   EXPECT_EQ(r->entry.mode, 0644U);
   EXPECT_EQ(r->entry.size, 4);
-  EXPECT_EQ(resolve_id(*repository_, id + "/nope", {}, {}).status().message(), "error reading directory: entry not found");
+  EXPECT_EQ(resolve_id(*repository_, id + "/nope", {}, {}).status().message(),
+            "error reading directory: entry not found");
   EXPECT_EQ(resolve_id(*repository_, id + "/a/deeper", {}, {}).status().message(),
             "entry not found \"deeper\": parent is not a directory");
   EXPECT_EQ(resolve_id(*repository_, "nope", {}, {}).status().message(),

@@ -33,13 +33,12 @@ TEST_P(FaultyEncoder, NeverGetsABadPackStored) {
   m = repo.open();
   ASSERT_TRUE(m.ok());
   int readable = 0;
-  const Status all = (*m)->iterate(
-      {},
-      [&](const ContentInfo& i) -> Status {
-        ++readable;
-        return (*m)->read(i.id, {}).status();
-      },
-      {});
+  const Status all = (*m)->iterate({},
+                                   [&](const ContentInfo& i) -> Status {
+                                     ++readable;
+                                     return (*m)->read(i.id, {}).status();
+                                   },
+                                   {});
   EXPECT_TRUE(all.ok()) << all.message();
   EXPECT_GE(readable, 21);
 }
