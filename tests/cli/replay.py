@@ -120,11 +120,10 @@ def content_of(op):
         return base64.b64decode(op["base64"])
     if "byte" in op:
         return bytes([op["byte"]]) * op["size"]
-    out, i = b"", 0
-    while len(out) < op["size"]:
-        out += hashlib.sha256(("%s:%d" % (op.get("seed", "0"), i)).encode()).digest()
-        i += 1
-    return out[:op["size"]]
+    blocks = (op["size"] + 31) // 32
+    seed = op.get("seed", "0")
+    data = b"".join(hashlib.sha256(("%s:%d" % (seed, i)).encode()).digest() for i in range(blocks))
+    return data[:op["size"]]
 
 
 def seconds_of(text):
