@@ -66,7 +66,7 @@ class LargeBlocks {
 
  private:
   static constexpr std::size_t kStep = std::size_t{64} << 10;
-  static constexpr std::size_t kKeptBytesMax = std::size_t{16} << 20;
+  static constexpr std::size_t kKeptBytesMax = std::size_t{8} << 20;
   struct Block {
     Byte* data;
     std::size_t size;

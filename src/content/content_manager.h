@@ -41,7 +41,7 @@ struct ContentOptions {
   unsigned upload_threads = 2;
   std::size_t upload_bytes_in_flight_max = 32u << 20;  // packs sealed but not yet stored; write() waits above it
   Duration index_flush_interval = minutes(10);
-  std::size_t pending_entries_max = 200'000;  // index flushed early above this: bounded memory
+  std::size_t pending_entries_max = 100'000;  // index flushed early above this: bounded memory
   Duration refresh_interval = minutes(15);
   bool read_only = false;
   CacheSettings cache;

@@ -89,6 +89,7 @@ class ContentManagerImpl final : public ContentManager {
   Result<Encoded> encode(ByteView data, compress::HeaderId compression, Buffer& scratch) const;
   Status place(std::uint32_t position, ByteView data, const Encoded& encoded, char prefix, std::stop_token stop);
   Status seal_into(const ContentId& id, ByteView data, const Encoded& encoded, std::span<const MutByteView> out) const;
+  Status check_compressed(const ContentId& id, ByteView data, const Encoded& encoded) const;
   PackPtr open_pack(char kind);   // mutex_ held
   void close_pack(PackPtr pack);  // mutex_ held
   void enqueue(PackPtr pack);     // mutex_ held

@@ -287,7 +287,19 @@ Status ContentManagerImpl::seal_into(const ContentId& id, ByteView data, const E
   if (encoded.compression == 0) {
     return {};
   }
-  Buffer& decoded = scratch().decoded;
+  return check_compressed(id, data, encoded);
+}
+
+Status ContentManagerImpl::check_compressed(const ContentId& id, ByteView data, const Encoded& encoded) const {
+  // Large contents take turns with one buffer: decoding is a small part of their cost, a buffer each is not.
+  static constexpr std::size_t kLarge = std::size_t{1} << 20;
+  static std::mutex turn;
+  static Buffer shared;
+  std::unique_lock<std::mutex> lock(turn, std::defer_lock);
+  if (data.size() > kLarge) {
+    lock.lock();
+  }
+  Buffer& decoded = lock.owns_lock() ? shared : scratch().decoded;
   decoded.clear();
   TRY(compress::decompress(encoded.compression, encoded.plain, decoded, data.size(), data.size()), "content {}",
       id.text());

@@ -117,11 +117,6 @@ class Writer final : public ObjectWriter {
     {
       const std::lock_guard lock(state_->mutex);
       ++state_->in_flight;
-      if (!state_->spare.empty()) {
-        pending_ = std::move(state_->spare.back());
-        state_->spare.pop_back();
-        pending_.clear();
-      }
     }
     options_.executor->execute([state = state_, chunk, i, &contents = contents_, prefix = options_.prefix,
                                 compressor = options_.compressor, stop] {
@@ -137,6 +132,15 @@ class Writer final : public ObjectWriter {
       --state->in_flight;
       state->changed.notify_all();
     });
+    {
+      // Taken back only now: a chunk that was stored at once gives its own buffer to the next.
+      const std::lock_guard lock(state_->mutex);
+      if (!state_->spare.empty()) {
+        pending_ = std::move(state_->spare.back());
+        state_->spare.pop_back();
+        pending_.clear();
+      }
+    }
     return failure();
   }
 
