@@ -39,7 +39,7 @@ struct ContentOptions {
   std::string username, hostname;  // session marker
   const Clock* clock = &system_clock();
   unsigned upload_threads = 2;
-  std::size_t upload_bytes_in_flight_max = 32u << 20;  // packs sealed but not yet stored; write() waits above it
+  std::size_t upload_bytes_in_flight_max = 24u << 20;  // packs sealed but not yet stored; write() waits above it
   Duration index_flush_interval = minutes(10);
   std::size_t pending_entries_max = 100'000;  // index flushed early above this: bounded memory
   Duration refresh_interval = minutes(15);
