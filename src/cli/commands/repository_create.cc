@@ -11,6 +11,7 @@
 #include "crypto/ecc.h"
 #include "crypto/hash.h"
 #include "crypto/kdf.h"
+#include "snapshot/create.h"
 #include "snapshot/policy.h"
 #include "split/splitter.h"
 
@@ -60,18 +61,6 @@ Status ensure_empty(Context& context, blob::Storage& storage) {
   return std::move(listed).with_frame("unable to get repository storage");
 }
 
-Json maintenance_parameters(const std::string& owner) {
-  const auto cycle = [](Duration interval) { return Json::object({{"enabled", true}, {"interval", interval.ns}}); };
-  return Json::object(
-      {{"owner", owner},
-       {"quick", cycle(hours(1))},
-       {"full", cycle(hours(24))},
-       {"logRetention",
-        Json::object({{"maxTotalSize", std::int64_t{1} << 30}, {"maxCount", 10000}, {"maxAge", hours(720).ns}})},
-       {"extendObjectLocks", false},
-       {"listParallelism", 0}});
-}
-
 // --compression… of `create` go into the global policy.
 snapshot::Policy first_policy(const ParsedCommand& command) {
   snapshot::Policy policy = snapshot::default_policy();
@@ -103,7 +92,7 @@ Status populate(Context& context, const ParsedCommand& command) {
       "information.\n",
       owner);
   TRY(snapshot::set_policy(repository->manifests(), global, policy, context.stop()));
-  TRY(repository->manifests().replace({{"type", "maintenance"}}, maintenance_parameters(owner), context.stop()));
+  TRY(snapshot::ensure_maintenance_parameters(*repository, context.stop()));
   return flush_writer(context, *repository);
 }
 
