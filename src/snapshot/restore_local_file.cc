@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 namespace cairn::snapshot {
@@ -15,9 +13,6 @@ namespace {
 
 // Below this, reserving space costs more than it saves.
 constexpr std::int64_t kReserveFrom = 1 << 20;
-// From here on the page cache is avoided.
-constexpr std::int64_t kDirectFrom = 8 << 20;
-constexpr std::size_t kDirectAlignment = 4096, kDirectPiece = 1 << 20;
 constexpr std::size_t kSparseBlockMin = 4096, kSparseBlockMax = 1 << 20;
 
 bool all_zero(ByteView bytes) {
@@ -32,68 +27,6 @@ class PlainWriter final : public FileWriter {
 
  private:
   int fd_;
-};
-
-// Memory for direct writes, one per thread.
-Byte* aligned_buffer() {
-  struct Free {
-    void operator()(Byte* p) const { std::free(p); }
-  };
-  thread_local const std::unique_ptr<Byte, Free> buffer(
-      static_cast<Byte*>(std::aligned_alloc(kDirectAlignment, kDirectPiece)));
-  return buffer.get();
-}
-
-// Past the page cache: a large file would push everything else out of memory, and on many machines getting fresh pages
-// is slower than the disk. The unaligned ends of a range go the ordinary way; they share no page with the middle.
-class DirectWriter final : public FileWriter {
- public:
-  DirectWriter(int fd, sys::UniqueFd direct) : fd_(fd), direct_(std::move(direct)) {}
-  Status write_at(std::int64_t offset, ByteView bytes) override {
-    const auto over = static_cast<std::size_t>(offset % static_cast<std::int64_t>(kDirectAlignment));
-    const std::size_t head = std::min(bytes.size(), over == 0 ? 0 : kDirectAlignment - over);
-    std::size_t at = head;
-    while (!refused_ && bytes.size() - at >= kDirectAlignment) {
-      const std::size_t n = std::min(kDirectPiece, (bytes.size() - at) / kDirectAlignment * kDirectAlignment);
-      TRY_ASSIGN(const bool written, direct(offset + static_cast<std::int64_t>(at), bytes.subspan(at, n)));
-      if (!written) {
-        refused_ = true;
-        break;
-      }
-      at += n;
-    }
-    TRY(sys::pwrite_all(fd_, bytes.first(head), offset));
-    return sys::pwrite_all(fd_, bytes.subspan(at), offset + static_cast<std::int64_t>(at));
-  }
-  Status finish() override { return {}; }
-
- private:
-  // False when the file system does not want it.
-  Result<bool> direct(std::int64_t offset, ByteView piece) {
-    Byte* const buffer = aligned_buffer();
-    if (buffer == nullptr) {
-      return false;
-    }
-    std::memcpy(buffer, piece.data(), piece.size());
-    for (std::size_t done = 0; done < piece.size();) {
-      const ssize_t n =
-          ::pwrite(direct_.get(), buffer + done, piece.size() - done, offset + static_cast<std::int64_t>(done));
-      if (n < 0 && errno == EINTR) {
-        continue;
-      }
-      if (n < 0 && errno != EINVAL) {
-        return errno_status(errno, "pwrite");
-      }
-      if (n <= 0) {
-        return false;
-      }
-      done += static_cast<std::size_t>(n);
-    }
-    return true;
-  }
-  int fd_;
-  sys::UniqueFd direct_;
-  std::atomic<bool> refused_{false};
 };
 
 // Blocks of zeros are not written; the file has its length already.
@@ -144,13 +77,6 @@ Result<std::unique_ptr<FileWriter>> FileWriter::create(const FileTarget& target,
     // Where it is not supported, writing finds out.
     if (::fallocate(fd, 0, 0, length) != 0 && (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
       return errno_status(errno, "fallocate");
-    }
-  }
-  if (target.regular && length >= kDirectFrom) {
-    // A second descriptor of the same file; without /proc it stays with the ordinary one.
-    const int direct = ::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC);
-    if (direct >= 0) {
-      return std::unique_ptr<FileWriter>(std::make_unique<DirectWriter>(fd, sys::UniqueFd(direct)));
     }
   }
   return std::unique_ptr<FileWriter>(std::make_unique<PlainWriter>(fd));
