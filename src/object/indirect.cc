@@ -29,7 +29,7 @@ Result<std::vector<IndirectEntry>> decode_indirect(std::string_view json) {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   const auto bad = [](std::string_view why) { return error(Code::corrupt, "invalid indirect object: {}", why); };
-  if (parser.parse(json.data(), json.size(), true).get(root) != simdjson::SUCCESS) {
+  if (json.empty() || parser.parse(json.data(), json.size(), true).get(root) != simdjson::SUCCESS) {
     return bad("not JSON");
   }
   simdjson::dom::array list;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -38,7 +39,7 @@ void put_octal(char (&field)[N], std::uint64_t value) {
 
 template <std::size_t N>
 void put_text(char (&field)[N], std::string_view text) {
-  std::memcpy(field, text.data(), std::min(N, text.size()));
+  std::copy_n(text.begin(), std::min(N, text.size()), field);
 }
 
 // "len key=value\n", where len counts itself.

@@ -88,7 +88,7 @@ Result<std::optional<DirEntry>> entry_in(repo::Repository& repository, const Sna
     return std::optional<DirEntry>(std::move(*entry));
   }
   // "Not there" is an answer; a directory that cannot be read is not.
-  const std::string& text = entry.status().message();
+  const std::string text = entry.status().message();
   if (entry.code() == Code::not_found && text.find("unable to open object") == std::string::npos) {
     return std::optional<DirEntry>();
   }
