@@ -75,6 +75,9 @@ class ContentManager {
   virtual Result<ContentInfo> info(const ContentId& id, std::stop_token stop) = 0;
   // Marks deleted (index entry only). Missing: not_found.
   virtual Status remove(const ContentId& id, std::stop_token stop) = 0;
+  // Stores a copy in a new pack, deleted mark and compression kept; the old copy stays where it is until maintenance
+  // finds its pack unused. Errors: not_found, corrupt.
+  virtual Status rewrite(const ContentId& id, std::stop_token stop) = 0;
   // All pending packs, then the index, then the session marker's removal. On success everything written before is
   // committed. After a failure it may be called again.
   virtual Status flush(std::stop_token stop) = 0;

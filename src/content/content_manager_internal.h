@@ -59,6 +59,7 @@ class ContentManagerImpl final : public ContentManager {
   Result<Buffer> read(const ContentId& id, std::stop_token stop) override;
   Result<ContentInfo> info(const ContentId& id, std::stop_token stop) override;
   Status remove(const ContentId& id, std::stop_token stop) override;
+  Status rewrite(const ContentId& id, std::stop_token stop) override;
   Status flush(std::stop_token stop) override;
   void hold_index_flush(bool hold) override;
   Status iterate(const IterateOptions& options, const std::function<Status(const ContentInfo&)>& fn,
@@ -86,6 +87,8 @@ class ContentManagerImpl final : public ContentManager {
   Status wait_for_upload_space(std::stop_token stop);
   Result<ContentId> write_in_gate(const ContentId& id, ByteView data, char prefix, compress::HeaderId compression,
                                   std::stop_token stop);
+  Status store(std::uint32_t position, ByteView data, char prefix, compress::HeaderId compression,
+               std::stop_token stop);
   Result<Encoded> encode(ByteView data, compress::HeaderId compression, Buffer& scratch) const;
   Status place(std::uint32_t position, ByteView data, const Encoded& encoded, char prefix, std::stop_token stop);
   Status seal_into(const ContentId& id, ByteView data, const Encoded& encoded, std::span<const MutByteView> out) const;

@@ -117,19 +117,49 @@ Result<ContentId> ContentManagerImpl::write_in_gate(const ContentId& id, ByteVie
     e.original_length = static_cast<std::uint32_t>(data.size());
     position = pending_.put(e);
   }
-  const auto store = [&]() -> Status {
+  TRY(store(position, data, prefix, compression, stop));
+  return id;
+}
+
+Status ContentManagerImpl::store(std::uint32_t position, ByteView data, char prefix, compress::HeaderId compression,
+                                 std::stop_token stop) {
+  const auto stored = [&]() -> Status {
     TRY(ensure_session(stop));
     TRY(wait_for_upload_space(stop));
     TRY_ASSIGN(const Encoded encoded, encode(data, compression, scratch().compressed));
     return place(position, data, encoded, prefix, stop);
   };
-  if (Status s = store(); !s.ok()) {
+  Status s = stored();
+  if (!s.ok()) {
     const std::lock_guard lock(mutex_);
     pending_[position].state = PendingState::forgotten;
     changed_.notify_all();
-    return s;
   }
-  return id;
+  return s;
+}
+
+Status ContentManagerImpl::rewrite(const ContentId& id, std::stop_token stop) {
+  TRY(check_writable());
+  TRY_ASSIGN(const ContentInfo info, this->info(id, stop));
+  TRY_ASSIGN(const Buffer plain, read(id, stop));
+  {
+    const WriterPass pass(gate_);
+    std::uint32_t position = PendingTable::kNone;
+    {
+      const std::lock_guard lock(mutex_);
+      if (pending_.find(id) != PendingTable::kNone) {
+        return {};  // written anew since the last flush
+      }
+      PendingEntry e;
+      e.id = id;
+      e.deleted = info.deleted;
+      e.original_length = static_cast<std::uint32_t>(plain.size());
+      e.timestamp_seconds = next_timestamp(info.timestamp_seconds);
+      position = pending_.put(e);
+    }
+    TRY(store(position, plain.view(), static_cast<char>(id.prefix), info.compression, stop));
+  }
+  return maybe_auto_flush(stop);
 }
 
 Status ContentManagerImpl::ensure_session(std::stop_token stop) {

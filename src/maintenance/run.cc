@@ -1,0 +1,372 @@
+#include "maintenance/run.h"
+
+#include "base/log.h"
+#include "index/epoch_tasks.h"
+#include "maintenance/blob_tasks.h"
+#include "maintenance/rewrite.h"
+#include "maintenance/snapshot_gc.h"
+#include "sys/file.h"
+
+namespace cairn::maintenance {
+namespace {
+
+constexpr Duration kSkewMax = minutes(5);
+
+// The tasks of one run, with what they share.
+class Runner {
+ public:
+  Runner(repo::Repository& repository, const RunOptions& options, const Parameters& parameters, const Report& report)
+      : repository_(repository), options_(options), parameters_(parameters), report_(report) {}
+
+  Status claim(Mode mode, std::stop_token stop);
+  Status full(std::stop_token stop);
+  Status quick(std::stop_token stop);
+  std::vector<std::string> take_problems() { return std::move(problems_); }
+
+ private:
+  using Extra = Json;  // {"kind":…,"data":…} or null
+  Status task(std::string_view name, const std::function<Result<Extra>()>& work, std::stop_token stop);
+  static Extra extra(const char* kind, Json data) { return Json::object({{"kind", kind}, {"data", std::move(data)}}); }
+  Timestamp now() const { return repository_.clock().now(); }
+  index::EpochTaskContext epoch_context() const;
+
+  Status snapshot_gc(std::stop_token stop);
+  Status rewrite(std::string_view name, const std::string& prefix, std::stop_token stop);
+  Status drop_deleted(std::stop_token stop);
+  Status delete_blobs(std::string_view name, std::vector<std::string> prefixes, std::stop_token stop);
+  Status extend_locks(std::stop_token stop);
+  Status logs(std::stop_token stop);
+  Status compact_and_advance(std::stop_token stop);
+  Status epochs_in_full(std::stop_token stop);
+
+  repo::Repository& repository_;
+  const RunOptions& options_;
+  const Parameters& parameters_;
+  const Report& report_;
+  Schedule schedule_;
+  Timestamp start_;  // of the run, by the storage's clock
+  bool recovered_ = false;
+  std::vector<std::string> problems_;
+};
+
+// The schedule is moved on before anything is done: a run that dies is not repeated at once. The storage's time of that
+// write is the run's clock.
+Status Runner::claim(Mode mode, std::stop_token stop) {
+  TRY_ASSIGN(schedule_, load_schedule(repository_.storage(), repository_.format(), stop));
+  const Timestamp local = now();
+  if (mode == Mode::full) {
+    schedule_.next_full = local + parameters_.full.interval;
+  }
+  schedule_.next_quick = local + parameters_.quick.interval;
+  TRY_ASSIGN(start_, save_schedule(repository_.storage(), repository_.format(), schedule_, stop));
+  const std::int64_t skew = std::abs((start_ - now()).ns);
+  if (skew > kSkewMax.ns) {
+    return error(Code::failed_precondition,
+                 "clock skew detected: local clock is out of sync with repository timestamp by more than allowed {} "
+                 "(local: {} repository: {} skew: {}). Refusing to run maintenance",
+                 go_duration(kSkewMax), rfc3339(now()), rfc3339(start_), go_duration({skew}));
+  }
+  return {};
+}
+
+Status Runner::task(std::string_view name, const std::function<Result<Extra>()>& work, std::stop_token stop) {
+  Run run;
+  run.start = now();
+  auto result = work();
+  run.end = now();
+  run.success = result.ok();
+  if (!result.ok()) {
+    run.error = result.status().message();
+  } else if (!result->is_null()) {
+    run.extra = Json::array({*result});
+  }
+  // What others have recorded meanwhile stays.
+  auto fresh = load_schedule(repository_.storage(), repository_.format(), stop);
+  if (fresh.ok()) {
+    schedule_ = std::move(*fresh);
+  }
+  schedule_.add(name, std::move(run));
+  Status saved = fresh.ok() ? save_schedule(repository_.storage(), repository_.format(), schedule_, {}).status()
+                            : std::move(fresh).status();
+  if (!saved.ok()) {
+    log::error("maintenance", "the run of {} could not be recorded: {}", name, saved.message());
+  }
+  TRY(std::move(result).status(), "error running {}", name);
+  return {};
+}
+
+Status Runner::snapshot_gc(std::stop_token stop) {
+  return task(
+      kSnapshotGc,
+      [&]() -> Result<Extra> {
+        TRY_ASSIGN(const GcStats stats, collect_garbage(repository_, options_.safety, {start_, false}, report_, stop));
+        recovered_ = stats.recovered.count > 0;
+        return extra("snapshotGCStats", stats.to_json());
+      },
+      stop);
+}
+
+Status Runner::rewrite(std::string_view name, const std::string& prefix, std::stop_token stop) {
+  return task(
+      name,
+      [&]() -> Result<Extra> {
+        TRY_ASSIGN(RewriteStats stats,
+                   rewrite_short_packs(repository_, options_.safety, {start_, prefix, false}, report_, stop));
+        problems_.insert(problems_.end(), stats.problems.begin(), stats.problems.end());
+        return extra("rewriteContentsStats", stats.to_json());
+      },
+      stop);
+}
+
+index::EpochTaskContext Runner::epoch_context() const {
+  const auto p = repository_.format().current();
+  return {repository_.storage(), repository_.contents().crypto(), *repository_.contents().epochs(), p->epoch,
+          p->index_version};
+}
+
+Status Runner::drop_deleted(std::stop_token stop) {
+  const auto time = safe_drop_time(schedule_, options_.safety, start_);
+  if (!time || repository_.contents().epochs() == nullptr) {
+    return {};
+  }
+  return task(
+      kDropDeleted,
+      [&]() -> Result<Extra> {
+        TRY_ASSIGN(const index::EpochState state, repository_.contents().epochs()->state(stop));
+        TRY(index::write_deletion_watermark(epoch_context(), state, *time, stop));
+        TRY(repository_.contents().refresh(stop));
+        return extra("compactIndexesStats", Json::object({{"droppedContentsDeletedBefore", rfc3339(*time)}}));
+      },
+      stop);
+}
+
+Status Runner::delete_blobs(std::string_view name, std::vector<std::string> prefixes, std::stop_token stop) {
+  return task(
+      name,
+      [&]() -> Result<Extra> {
+        DeletePacksOptions o;
+        o.now = start_;
+        o.prefixes = std::move(prefixes);
+        o.list_parallelism = parameters_.list_parallelism;
+        TRY_ASSIGN(const DeletePacksStats stats,
+                   delete_unreferenced_packs(repository_, options_.safety, o, report_, stop));
+        return extra("deleteUnreferencedPacksStats", stats.to_json());
+      },
+      stop);
+}
+
+Status Runner::extend_locks(std::stop_token stop) {
+  const format::BlobConfig config = repository_.format().blob_config();
+  if (!parameters_.extend_object_locks || !config.enabled()) {
+    return {};
+  }
+  return task(
+      kExtendRetention,
+      [&]() -> Result<Extra> {
+        TRY_ASSIGN(const ExtendStats stats, extend_retention(repository_.storage(), config, report_, stop));
+        return extra("extendBlobRetentionStats", stats.to_json());
+      },
+      stop);
+}
+
+Status Runner::logs(std::stop_token stop) {
+  return task(
+      kCleanupLogs,
+      [&]() -> Result<Extra> {
+        TRY_ASSIGN(const CleanupLogsStats stats,
+                   cleanup_logs(repository_.storage(), parameters_.log_retention, start_, false, stop));
+        report_.say(fmt::format("Cleaned up {} logs.", stats.deleted.count));
+        return extra("cleanupLogsStats", stats.to_json());
+      },
+      stop);
+}
+
+Status Runner::compact_and_advance(std::stop_token stop) {
+  index::EpochManager& epochs = *repository_.contents().epochs();
+  report_.say("Compacting an eligible uncompacted epoch...");
+  // Kopia compacts one epoch a run; after a pause of months there may be many.
+  for (bool first = true;; first = false) {
+    TRY_ASSIGN(const index::EpochState state, epochs.state(stop));
+    if (!first && !index::single_compaction_candidate(state)) {
+      break;
+    }
+    TRY(task(
+        kCompactSingle,
+        [&]() -> Result<Extra> {
+          TRY_ASSIGN(const auto done, index::compact_single_epoch(epoch_context(), state, stop));
+          return extra("compactSingleEpochStats", done ? Json::object({{"supersededIndexBlobCount", done->blob_count},
+                                                                       {"supersededIndexTotalSize", done->total_bytes},
+                                                                       {"epoch", done->epoch}})
+                                                       : Json());
+        },
+        stop));
+    if (!index::single_compaction_candidate(state)) {
+      break;
+    }
+  }
+  report_.say("Advancing epoch markers...");
+  return task(
+      kAdvanceEpoch,
+      [&]() -> Result<Extra> {
+        TRY_ASSIGN(const index::EpochState state, epochs.state(stop));
+        TRY_ASSIGN(const auto done, index::advance_epoch(epoch_context(), state, stop));
+        return extra("advanceEpochStats",
+                     Json::object({{"currentEpoch", done.current_epoch}, {"wasAdvanced", done.advanced}}));
+      },
+      stop);
+}
+
+Status Runner::epochs_in_full(std::stop_token stop) {
+  index::EpochManager& epochs = *repository_.contents().epochs();
+  // Range compaction and marker clean-up go by the write epoch from before the advance.
+  TRY_ASSIGN(const index::EpochState before, epochs.state(stop));
+  TRY(compact_and_advance(stop));
+  const auto at_old_epoch = [&]() -> Result<index::EpochState> {
+    TRY_ASSIGN(index::EpochState state, epochs.state(stop));
+    state.write_epoch = before.write_epoch;
+    return state;
+  };
+  report_.say("Attempting to compact a range of epoch indexes ...");
+  TRY(task(
+      kCompactRange,
+      [&]() -> Result<Extra> {
+        TRY_ASSIGN(const index::EpochState state, at_old_epoch());
+        TRY_ASSIGN(const auto range, index::compact_range(epoch_context(), state, stop));
+        return extra(
+            "generateRangeCheckpointStats",
+            range ? Json::object({{"rangeMinEpoch", range->first}, {"rangeMaxEpoch", range->second}}) : Json());
+      },
+      stop));
+  report_.say("Cleaning up unneeded epoch markers...");
+  TRY(task(
+      kCleanupMarkers,
+      [&]() -> Result<Extra> {
+        TRY_ASSIGN(const index::EpochState state, at_old_epoch());
+        TRY_ASSIGN(const auto done, index::clean_epoch_markers(epoch_context(), state, stop));
+        const index::CleanedMarkers cleaned = done.value_or(index::CleanedMarkers());
+        return extra("cleanupMarkersStats", Json::object({{"deletedEpochMarkerBlobCount", cleaned.epoch_markers},
+                                                          {"deletedWatermarkBlobCount", cleaned.watermarks}}));
+      },
+      stop));
+  report_.say("Cleaning up old index blobs which have already been compacted...");
+  return task(
+      kDeleteSuperseded,
+      [&]() -> Result<Extra> {
+        TRY_ASSIGN(const index::EpochState state, epochs.state(stop));
+        TRY_ASSIGN(const auto done, index::delete_superseded_indexes(epoch_context(), state, stop));
+        if (!done) {
+          return extra("cleanupSupersededIndexesStats", Json());
+        }
+        return extra("cleanupSupersededIndexesStats",
+                     Json::object({{"maxReplacementTime", rfc3339(done->max_replacement_time)},
+                                   {"deletedBlobCount", done->blob_count},
+                                   {"deletedTotalSize", done->total_bytes}}));
+      },
+      stop);
+}
+
+Status Runner::full(std::stop_token stop) {
+  TRY(snapshot_gc(stop));
+  if (recovered_) {
+    // A snapshot needed what was marked: nothing is made final in a run that saw this.
+    problems_.push_back(
+        "contents that snapshots need had been marked as deleted; they were restored, and nothing was deleted in this "
+        "run");
+  } else {
+    if (may_rewrite(schedule_, options_.safety, true)) {
+      TRY(rewrite(kFullRewrite, "", stop));
+    }
+    TRY(drop_deleted(stop));
+    if (may_delete_blobs(schedule_, options_.safety, start_)) {
+      TRY(delete_blobs(kFullDeleteBlobs, {"p", "q", "s"}, stop));
+    }
+  }
+  TRY(extend_locks(stop));
+  if (repository_.contents().epochs() != nullptr) {
+    TRY(epochs_in_full(stop));
+  }
+  return logs(stop);
+}
+
+Status Runner::quick(std::stop_token stop) {
+  if (repository_.contents().epochs() != nullptr) {
+    return compact_and_advance(stop);
+  }
+  if (may_rewrite(schedule_, options_.safety, false)) {
+    TRY(rewrite(kQuickRewrite, "q", stop));
+  }
+  if (may_delete_blobs(schedule_, options_.safety, start_)) {
+    const auto full_rewrite = schedule_.last_success({kFullRewrite});
+    const auto quick_rewrite = schedule_.last_success({kQuickRewrite});
+    const bool after_full = full_rewrite && (!quick_rewrite || *full_rewrite > *quick_rewrite);
+    TRY(after_full ? delete_blobs(kFullDeleteBlobs, {"p", "q", "s"}, stop)
+                   : delete_blobs(kQuickDeleteBlobs, {"q"}, stop));
+  }
+  return logs(stop);
+}
+
+}  // namespace
+
+std::string client_identity(const repo::Repository& repository) {
+  return repository.client().username + '@' + repository.client().hostname;
+}
+
+Mode due_mode(const Parameters& parameters, const Schedule& schedule, const std::string& client, Timestamp now) {
+  if (parameters.owner != client) {
+    return Mode::none;
+  }
+  if (parameters.full.enabled && now >= schedule.next_full) {
+    return Mode::full;
+  }
+  if (parameters.quick.enabled && now >= schedule.next_quick) {
+    return Mode::quick;
+  }
+  return Mode::none;
+}
+
+Result<RunResult> run_maintenance(repo::Repository& repository, const RunOptions& options, const Report& report,
+                                  std::stop_token stop) {
+  if (repository.read_only()) {
+    return error(Code::permission_denied, "not running maintenance on read-only repository connection");
+  }
+  TRY_ASSIGN(const Parameters parameters, load_parameters(repository.manifests(), stop));
+  const std::string me = client_identity(repository);
+  if (!options.force && parameters.owner != me) {
+    return error(Code::permission_denied, "maintenance must be run by designated user: {}", parameters.owner);
+  }
+  RunResult result;
+  result.mode = options.mode;
+  if (options.mode == Mode::automatic) {
+    TRY_ASSIGN(const Schedule schedule, load_schedule(repository.storage(), repository.format(), stop));
+    result.mode = due_mode(parameters, schedule, options.force ? parameters.owner : me, repository.clock().now());
+  }
+  if (result.mode == Mode::none) {
+    return result;
+  }
+  sys::FileLock lock;
+  if (!repository.config_path().empty()) {
+    auto taken = sys::FileLock::try_lock(repository.config_path() + ".mlock");
+    if (taken.code() == Code::conflict) {
+      log::debug("maintenance", "another process of this machine is running maintenance");
+      result.mode = Mode::none;
+      return result;
+    }
+    TRY(taken, "error acquiring maintenance lock");
+    lock = std::move(*taken);
+  }
+  Runner runner(repository, options, parameters, report);
+  const char* word = result.mode == Mode::full ? "full" : "quick";
+  report.say(fmt::format("Running {} maintenance...", word));
+  const auto work = [&]() -> Status {
+    TRY(runner.claim(result.mode, stop));
+    TRY(repository.contents().refresh(stop), "error refreshing indexes before maintenance");
+    return result.mode == Mode::full ? runner.full(stop) : runner.quick(stop);
+  };
+  Status done = work();
+  report.say(fmt::format("Finished {} maintenance.", word));
+  TRY(std::move(done));
+  result.problems = runner.take_problems();
+  return result;
+}
+
+}  // namespace cairn::maintenance
