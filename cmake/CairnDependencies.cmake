@@ -8,6 +8,8 @@ pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
+find_package(CURL 7.88 REQUIRED)
+pkg_check_modules(pugixml REQUIRED IMPORTED_TARGET pugixml)
 find_library(SNAPPY_LIBRARY snappy REQUIRED)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
   find_path(IPSEC_MB_INCLUDE intel-ipsec-mb.h)  # optional
