@@ -22,11 +22,13 @@ struct HttpRequest {
   std::string method = "GET";
   std::string url;  // encoded; http or https
   std::vector<Header> headers;
-  GatherView body;                            // borrowed for the call; sent with PUT and POST even when empty
-  Duration deadline{};                        // of the whole call, 0: the client's
+  GatherView body;                                   // borrowed for the call; sent with PUT and POST even when empty
+  Duration deadline{};                               // of the whole call, 0: the client's
   std::size_t response_max = std::size_t{64} << 20;  // bytes; a longer body is corrupt
 
-  void set(std::string_view name, std::string_view value) { headers.push_back({std::string(name), std::string(value)}); }
+  void set(std::string_view name, std::string_view value) {
+    headers.push_back({std::string(name), std::string(value)});
+  }
   // Range header; length −1: to the end.
   void set_range(std::int64_t offset, std::int64_t length);
 };
@@ -57,7 +59,7 @@ struct HttpOptions {
 };
 
 struct HttpStats {
-  std::atomic<std::int64_t> requests{0}, failures{0};  // failures: no complete response
+  std::atomic<std::int64_t> requests{0}, failures{0};          // failures: no complete response
   std::atomic<std::int64_t> bytes_sent{0}, bytes_received{0};  // bodies
 };
 
@@ -72,12 +74,10 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   // Any status the server answers with is success of this call. Errors:
-  //   unavailable          "lookup HOST: no such host", "dial HOST: connection refused", connection lost, body cut short
-  //   deadline             no answer in time
-  //   failed_precondition  "tls: …": the certificate cannot be verified (a retry would not help)
-  //   cancelled            at once after a stop request
-  //   corrupt              not HTTP, or a body longer than response_max
-  //   invalid_argument     malformed URL
+  //   unavailable          "lookup HOST: no such host", "dial HOST: connection refused", connection lost, body cut
+  //   short deadline             no answer in time failed_precondition  "tls: …": the certificate cannot be verified (a
+  //   retry would not help) cancelled            at once after a stop request corrupt              not HTTP, or a body
+  //   longer than response_max invalid_argument     malformed URL
   Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop);
   const HttpStats& stats() const;
 

@@ -60,7 +60,8 @@ TEST(HttpClient, SendsWhatItIsGivenAndReturnsWhatComes) {
 
 TEST(HttpClient, MethodsWithAndWithoutBody) {
   RawHttpServer server([](const RawRequest& r) {
-    return r.head.starts_with("HEAD") ? "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" : RawHttpServer::answer("200 OK", "");
+    return r.head.starts_with("HEAD") ? "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+                                      : RawHttpServer::answer("200 OK", "");
   });
   const auto c = client();
   for (const char* method : {"GET", "HEAD", "DELETE", "PUT", "POST", "PROPFIND", "MKCOL"}) {
@@ -90,8 +91,7 @@ TEST(HttpClient, ConnectionsAreUsedAgain) {
 }
 
 TEST(HttpClient, AKeptConnectionThatWasClosedIsNoError) {
-  RawHttpServer server(
-      [](const RawRequest&) { return RawHttpServer::kReset + RawHttpServer::answer("200 OK", "x"); });
+  RawHttpServer server([](const RawRequest&) { return RawHttpServer::kReset + RawHttpServer::answer("200 OK", "x"); });
   const auto c = client();
   const std::string text(300'000, 'x');
   const ByteView parts[] = {as_bytes(text)};
@@ -156,8 +156,9 @@ TEST(HttpClient, BrokenAnswers) {
 }
 
 TEST(HttpClient, DeadlineAndStopEndACallAtOnce) {
-  RawHttpServer server(
-      [](const RawRequest&) { return RawHttpServer::kHang + std::string("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1"); });
+  RawHttpServer server([](const RawRequest&) {
+    return RawHttpServer::kHang + std::string("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1");
+  });
   const auto c = client();
   HttpRequest request = get(server.url("/"));
   request.deadline = milliseconds(300);
@@ -223,9 +224,9 @@ TEST(HttpMessage, CodesTextsAndRetryAfter) {
   EXPECT_EQ(response.retry_after_seconds(), 9);
   response.headers = {{"retry-after", "soon"}};
   EXPECT_EQ(response.retry_after_seconds(), 0);
-  const std::pair<int, Code> codes[] = {{401, Code::permission_denied}, {403, Code::permission_denied},
-                                        {404, Code::not_found},         {429, Code::unavailable},
-                                        {500, Code::unavailable},       {599, Code::unavailable},
+  const std::pair<int, Code> codes[] = {{401, Code::permission_denied},  {403, Code::permission_denied},
+                                        {404, Code::not_found},          {429, Code::unavailable},
+                                        {500, Code::unavailable},        {599, Code::unavailable},
                                         {507, Code::resource_exhausted}, {418, Code::internal}};
   for (const auto& [status, code] : codes) {
     EXPECT_EQ(code_of_http_status(status), code) << status;

@@ -107,9 +107,8 @@ Status SigV4Signer::sign(HttpRequest& request, std::string_view region, std::str
   const std::string scope = fmt::format("{}/{}/{}/aws4_request", day, region, service_);
   const std::string to_sign = fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", date, scope, hash_hex(canonical));
   const auto signature = crypto::hmac_sha256(key_for(day, region), as_bytes(to_sign));
-  request.set("Authorization",
-              fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}", credentials_.access_key,
-                          scope, signed_headers, hex_encode(signature)));
+  request.set("Authorization", fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}",
+                                           credentials_.access_key, scope, signed_headers, hex_encode(signature)));
   return {};
 }
 

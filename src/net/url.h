@@ -9,10 +9,10 @@
 namespace cairn::net {
 
 struct Url {
-  std::string scheme;     // "http" or "https"
-  std::string authority;  // host[:port], without user information
-  std::string path;       // encoded, starts with '/'
-  std::string query;      // encoded, without '?'
+  std::string scheme;        // "http" or "https"
+  std::string authority;     // host[:port], without user information
+  std::string path;          // encoded, starts with '/'
+  std::string query;         // encoded, without '?'
   std::string host() const;  // without port and brackets
   std::string text() const;
 };
