@@ -3,12 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <cstdlib>
 
 #include "base/units.h"
 #include "cli/format.h"
+#include "cli/providers/provider_table.h"
 #include "repo/local_config.h"
 
 namespace cairn::cli {
@@ -16,190 +16,59 @@ namespace {
 
 using enum ValueType;
 
-const FlagSpec kFlat = {.name = "flat", .help = "Keep all blobs in one directory"};
-const FlagSpec kListParallelism = {
-    .name = "list-parallelism", .type = integer, .help = "Parallel listings of directories", .hidden = true};
-const FlagSpec kPointInTime = {
-    .name = "point-in-time", .type = text, .help = "Show the storage as of this time (RFC 3339)"};
+// Every provider has these.
+const std::vector<FlagSpec> kCommonFlags = {
+    {.name = "max-download-speed", .type = real, .help = "Limit of the download speed, in bytes per second"},
+    {.name = "max-upload-speed", .type = real, .help = "Limit of the upload speed, in bytes per second"},
+};
+constexpr ConfigKey kCommonKeys[] = {
+    {"maxUploadSpeedBytesPerSecond", "max-upload-speed"},
+    {"maxDownloadSpeedBytesPerSecond", "max-download-speed"},
+};
 
-std::vector<FlagSpec> with_common(std::vector<FlagSpec> flags) {
-  flags.push_back(
-      {.name = "max-download-speed", .type = real, .help = "Limit of the download speed, in bytes per second"});
-  flags.push_back({.name = "max-upload-speed", .type = real, .help = "Limit of the upload speed, in bytes per second"});
-  return flags;
+Provider with_common(Provider provider) {
+  append_flags(provider.flags, kCommonFlags);
+  provider.keys.insert(provider.keys.end(), std::begin(kCommonKeys), std::end(kCommonKeys));
+  return provider;
 }
 
-std::vector<FlagSpec> filesystem_flags() {
-  return {{.name = "path", .type = text, .help = "Directory of the repository", .required = true},
-          {.name = "owner-uid", .type = text, .help = "User id that owns new files"},
-          {.name = "owner-gid", .type = text, .help = "Group id that owns new files"},
-          {.name = "file-mode", .type = text, .default_value = "0600", .help = "Mode of new files, octal"},
-          {.name = "dir-mode", .type = text, .default_value = "0700", .help = "Mode of new directories, octal"},
-          kFlat,
-          kListParallelism};
-}
-
-std::vector<FlagSpec> s3_flags() {
-  return {
-      {.name = "bucket", .type = text, .help = "Name of the bucket", .required = true},
-      {.name = "endpoint", .type = text, .default_value = "s3.amazonaws.com", .help = "Host and port of the server"},
-      {.name = "region", .type = text, .help = "Region of the bucket"},
-      {.name = "access-key", .type = text, .env = "AWS_ACCESS_KEY_ID", .help = "Access key id", .required = true},
-      {.name = "secret-access-key",
-       .type = text,
-       .env = "AWS_SECRET_ACCESS_KEY",
-       .help = "Secret access key",
-       .required = true},
-      {.name = "session-token", .type = text, .env = "AWS_SESSION_TOKEN", .help = "Session token"},
-      {.name = "prefix", .type = text, .help = "Prefix of all object names; for a directory it ends with a slash"},
-      {.name = "disable-tls", .help = "Use plain HTTP"},
-      {.name = "disable-tls-verification", .help = "Do not verify the server's certificate"},
-      kPointInTime,
-      {.name = "root-ca-pem-base64",
-       .type = text,
-       .env = "ROOT_CA_PEM_BASE64",
-       .help = "Certificate authority of the server, PEM in base64"},
-      {.name = "root-ca-pem-path", .type = text, .help = "File with the certificate authority of the server, PEM"},
-  };
-}
-
-std::vector<FlagSpec> azure_flags() {
-  return {
-      {.name = "container", .type = text, .help = "Name of the container", .required = true},
-      {.name = "storage-account",
-       .type = text,
-       .env = "AZURE_STORAGE_ACCOUNT",
-       .help = "Storage account",
-       .required = true},
-      {.name = "storage-key", .type = text, .env = "AZURE_STORAGE_KEY", .help = "Key of the storage account"},
-      {.name = "storage-domain", .type = text, .env = "AZURE_STORAGE_DOMAIN", .help = "Domain of the storage"},
-      {.name = "sas-token", .type = text, .env = "AZURE_STORAGE_SAS_TOKEN", .help = "Shared access signature"},
-      {.name = "prefix", .type = text, .help = "Prefix of all object names"},
-      {.name = "tenant-id", .type = text, .env = "AZURE_TENANT_ID", .help = "Tenant of the service principal"},
-      {.name = "client-id", .type = text, .env = "AZURE_CLIENT_ID", .help = "Client id of the service principal"},
-      {.name = "client-secret", .type = text, .env = "AZURE_CLIENT_SECRET", .help = "Secret of the service principal"},
-      {.name = "client-cert",
-       .type = text,
-       .env = "AZURE_CLIENT_CERTIFICATE",
-       .help = "Certificate of the service principal"},
-      {.name = "azure-federated-token-file",
-       .type = text,
-       .env = "AZURE_FEDERATED_TOKEN_FILE",
-       .help = "File with a federated token"},
-      kPointInTime,
-  };
-}
-
-std::vector<FlagSpec> google_flags(bool drive) {
-  std::vector<FlagSpec> flags;
-  if (drive) {
-    flags.push_back({.name = "folder-id", .type = text, .help = "Id of the folder", .required = true});
-  } else {
-    flags.push_back({.name = "bucket", .type = text, .help = "Name of the bucket", .required = true});
-    flags.push_back({.name = "prefix", .type = text, .help = "Prefix of all object names"});
-  }
-  flags.push_back({.name = "read-only", .help = "Ask for read access only"});
-  flags.push_back({.name = "credentials-file", .type = existing_file, .help = "File with the credentials"});
-  flags.push_back({.name = "embed-credentials", .help = "Store the credentials in the configuration file"});
-  if (!drive) {
-    flags.push_back(kPointInTime);
-  }
-  return flags;
-}
-
-std::vector<FlagSpec> sftp_flags() {
-  return {
-      {.name = "path", .type = text, .help = "Directory of the repository on the server", .required = true},
-      {.name = "host", .type = text, .help = "Host name of the server", .required = true},
-      {.name = "port", .type = integer, .default_value = "22", .help = "Port of the server"},
-      {.name = "username", .type = text, .help = "User name on the server", .required = true},
-      {.name = "sftp-password", .type = text, .help = "Password on the server"},
-      {.name = "keyfile", .type = text, .help = "File with the private key"},
-      {.name = "key-data", .type = text, .help = "The private key itself"},
-      {.name = "known-hosts", .type = text, .help = "File with the keys of known hosts"},
-      {.name = "known-hosts-data", .type = text, .help = "The keys of known hosts themselves"},
-      {.name = "embed-credentials", .help = "Store key and known hosts in the configuration file"},
-      {.name = "external", .help = "Use the ssh program"},
-      {.name = "ssh-command", .type = text, .default_value = "ssh", .help = "The ssh program"},
-      {.name = "ssh-args", .type = text, .help = "Arguments of the ssh program"},
-      kFlat,
-      kListParallelism,
-  };
-}
-
-std::vector<FlagSpec> webdav_flags() {
-  return {{.name = "url", .type = text, .help = "URL of the directory", .required = true},
-          kFlat,
-          {.name = "webdav-username", .type = text, .env = "KOPIA_WEBDAV_USERNAME", .help = "User name on the server"},
-          {.name = "webdav-password", .type = text, .env = "KOPIA_WEBDAV_PASSWORD", .help = "Password on the server"},
-          kListParallelism,
-          {.name = "atomic-writes", .help = "The server writes files atomically"}};
-}
-
-std::vector<FlagSpec> rclone_flags() {
-  return {
-      {.name = "remote-path", .type = text, .help = "Remote and path, as remote:path", .required = true},
-      kFlat,
-      {.name = "rclone-exe", .type = text, .default_value = "rclone", .help = "The rclone program"},
-      {.name = "rclone-args", .type = text, .help = "Argument for rclone", .repeatable = true},
-      {.name = "rclone-env", .type = text, .help = "Environment of rclone, as NAME=value", .repeatable = true},
-      {.name = "rclone-config", .type = text, .help = "Configuration file of rclone", .hidden = true},
-      {.name = "embed-rclone-config",
-       .type = existing_file,
-       .help = "Configuration of rclone to store in the connection"},
-      {.name = "rclone-debug", .help = "Log what rclone prints", .hidden = true},
-      {.name = "rclone-nowait-for-transfers", .help = "Do not wait for transfers at the end", .hidden = true},
-      kListParallelism,
-      {.name = "atomic-writes", .default_value = "true", .help = "The remote writes files atomically"},
-      {.name = "rclone-startup-timeout",
-       .type = duration,
-       .default_value = "15s",
-       .help = "Time rclone may take to start"},
-  };
-}
-
-// Decimal; anything else counts as not given, as users of the original know it.
-std::optional<std::int64_t> decimal(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return code == std::errc() && end == text.data() + text.size() && value >= 0 ? std::optional(value) : std::nullopt;
-}
-
-std::int64_t octal_or(const std::string& text, std::int64_t fallback) {
-  std::int64_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value, 8);
-  return code == std::errc() && end == text.data() + text.size() && value >= 0 ? value : fallback;
-}
-
-std::string expand_home(const std::string& path) {
-  const char* home = std::getenv("HOME");
-  return path.starts_with("~/") && home != nullptr ? home + path.substr(1) : path;
-}
-
-blob::ConnectionInfo filesystem_connection(const ParsedCommand& command, bool create) {
-  Json config = Json::object();
-  config.set("path", expand_home(command.text("path")));
-  config.set("fileMode", octal_or(command.text("file-mode"), 0600));
-  config.set("dirMode", octal_or(command.text("dir-mode"), 0700));
-  if (const auto uid = decimal(command.text("owner-uid"))) {
-    config.set("uid", *uid);
-  }
-  if (const auto gid = decimal(command.text("owner-gid"))) {
-    config.set("gid", *gid);
-  }
-  // Format 1 repositories are sharded explicitly; newer ones leave it to the layout file.
-  const bool old_format = create && command.integer("format-version") == 1;
-  config.set("dirShards", command.boolean("flat") ? Json::array() : old_format ? Json::array({3, 3}) : Json());
-  config.set_omitempty("listParallelism", command.integer("list-parallelism"));
-  const auto add_speed = [&](const char* flag, const char* key) {
-    const double speed = command.real(flag);
-    if (speed > 0) {
-      config.set(key, speed);
+// The value of a flag in JSON of the flag's own type; durations as text.
+Json flag_value(const ParsedCommand& command, const FlagSpec& flag) {
+  if (flag.repeatable) {
+    Json items = Json::array();
+    for (const std::string& each : command.list(flag.name)) {
+      items.push_back(each);
     }
-  };
-  add_speed("max-upload-speed", "maxUploadSpeedBytesPerSecond");
-  add_speed("max-download-speed", "maxDownloadSpeedBytesPerSecond");
-  return {"filesystem", std::move(config)};
+    return items;
+  }
+  switch (flag.type) {
+    case boolean:
+    case boolean_text:
+      return command.boolean(flag.name);
+    case integer:
+    case int64:
+    case int32:
+      return command.integer(flag.name);
+    case real:
+      return std::max(0.0, command.real(flag.name));
+    case duration:
+      return go_duration(command.duration(flag.name));
+    default:
+      return command.text(flag.name);
+  }
+}
+
+Result<Json> key_value(const ParsedCommand& command, const Provider& provider, const ConfigKey& key, bool create) {
+  if (key.convert != nullptr) {
+    return key.convert(command, create);
+  }
+  if (key.flag.empty()) {
+    return Json("");
+  }
+  const auto flag = std::find_if(provider.flags.begin(), provider.flags.end(),
+                                 [&](const FlagSpec& each) { return each.name == key.flag; });
+  CHECK(flag != provider.flags.end(), "provider {} has no flag {}", provider.word, key.flag);
+  return flag_value(command, *flag);
 }
 
 Result<std::string> read_small(int fd) {
@@ -237,31 +106,48 @@ Result<std::string> read_token_file(const std::string& path) {
 
 }  // namespace
 
+Result<Json> point_in_time(const ParsedCommand& command, bool) {
+  const std::string& text = command.text("point-in-time");
+  if (text.empty()) {
+    return Json("");
+  }
+  TRY_ASSIGN(const Timestamp when, parse_rfc3339(text), "invalid point-in-time argument");
+  return Json(rfc3339(when));
+}
+
+Result<Json> dir_shards(const ParsedCommand& command, bool create) {
+  const bool old_format = create && command.integer("format-version") == 1;
+  return command.boolean("flat") ? Json::array() : old_format ? Json::array({3, 3}) : Json();
+}
+
 const std::vector<Provider>& providers() {
-  static const std::vector<Provider> all = {
-      {"azure", "an Azure blob container", with_common(azure_flags())},
-      {"b2", "a B2 bucket",
-       with_common({{.name = "bucket", .type = text, .help = "Name of the bucket", .required = true},
-                    {.name = "key-id", .type = text, .env = "B2_KEY_ID", .help = "Key id", .required = true},
-                    {.name = "key", .type = text, .env = "B2_KEY", .help = "Secret key", .required = true},
-                    {.name = "prefix", .type = text, .help = "Prefix of all object names"}})},
-      {"filesystem", "a directory", with_common(filesystem_flags()), true},
-      {"gcs", "a Google Cloud Storage bucket", with_common(google_flags(false))},
-      {"gdrive", "a Google Drive folder", with_common(google_flags(true))},
-      {"rclone", "a remote of rclone", with_common(rclone_flags())},
-      {"s3", "an S3 bucket", with_common(s3_flags())},
-      {"sftp", "a directory on an SFTP server", with_common(sftp_flags())},
-      {"webdav", "a directory on a WebDAV server", with_common(webdav_flags())},
-  };
+  static const std::vector<Provider> all = [] {
+    std::vector<Provider> list = {azure_provider(), b2_provider(),     filesystem_provider(),
+                                  gcs_provider(),   gdrive_provider(), rclone_provider(),
+                                  s3_provider(),    sftp_provider(),   webdav_provider()};
+    std::transform(list.begin(), list.end(), list.begin(), with_common);
+    return list;
+  }();
   return all;
 }
 
 Result<blob::ConnectionInfo> provider_connection(const ParsedCommand& command, bool create) {
   const std::string word(last_word(command.command()->path));
-  if (word != "filesystem") {
+  const auto provider =
+      std::find_if(providers().begin(), providers().end(), [&](const Provider& each) { return each.word == word; });
+  if (provider == providers().end() || !provider->supported) {
     return error(Code::unsupported, "storage type '{}' is not supported in this version", word);
   }
-  return filesystem_connection(command, create);
+  Json config = Json::object();
+  for (const ConfigKey& key : provider->keys) {
+    TRY_ASSIGN(Json value, key_value(command, *provider, key, create));
+    const bool drop =
+        key.presence == kOmitNull ? value.is_null() : key.presence == kOmitEmpty && value.is_empty_value();
+    if (!drop) {
+      config.set(key.key, std::move(value));
+    }
+  }
+  return blob::ConnectionInfo{provider->type, std::move(config)};
 }
 
 std::vector<FlagSpec> from_config_flags(bool create) {

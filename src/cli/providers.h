@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "blob/storage.h"
@@ -10,10 +11,23 @@
 
 namespace cairn::cli {
 
+enum KeyPresence : unsigned char { kOmitEmpty, kOmitNull, kAlways };
+
+// One key of a stored configuration and the flag it comes from.
+struct ConfigKey {
+  std::string_view key;
+  std::string_view flag{};  // "": `convert` makes the value, or it is ""
+  KeyPresence presence = kOmitEmpty;
+  // Where the flag's value in JSON of its own type will not do.
+  Result<Json> (*convert)(const ParsedCommand& command, bool create) = nullptr;
+};
+
 struct Provider {
   std::string word;  // on the command line
+  std::string type;  // in the stored configuration
   std::string help;
   std::vector<FlagSpec> flags;
+  std::vector<ConfigKey> keys{};  // in the order in which they are stored
   bool supported = false;
 };
 // from-config is not among them: it takes its storage from elsewhere.

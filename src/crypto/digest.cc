@@ -4,8 +4,6 @@
 
 #include <memory>
 
-#include "crypto/hmac_sha256.h"
-
 namespace cairn::crypto {
 namespace {
 
@@ -28,11 +26,5 @@ std::array<Byte, kSize> digest(const EVP_MD* kind, GatherView parts) {
 std::array<Byte, 16> md5(GatherView parts) { return digest<16>(EVP_md5(), parts); }
 std::array<Byte, 20> sha1(GatherView parts) { return digest<20>(EVP_sha1(), parts); }
 std::array<Byte, 32> sha256(GatherView parts) { return digest<32>(EVP_sha256(), parts); }
-
-std::array<Byte, 32> hmac_sha256(ByteView key, ByteView message) {
-  std::array<Byte, 32> out;
-  HmacSha256(key).sign(message, out.data());
-  return out;
-}
 
 }  // namespace cairn::crypto

@@ -1,4 +1,4 @@
-// Unkeyed and keyed digests that network protocols ask for; the repository's own hashes are in hash.h.
+// Plain digests that network protocols ask for; the repository's own hashes are in hash.h, HMAC-SHA256 is in kdf.h.
 #pragma once
 
 #include <array>
@@ -12,8 +12,5 @@ namespace cairn::crypto {
 std::array<Byte, 16> md5(GatherView parts);
 std::array<Byte, 20> sha1(GatherView parts);
 std::array<Byte, 32> sha256(GatherView parts);
-
-// Keys of any length.
-std::array<Byte, 32> hmac_sha256(ByteView key, ByteView message);
 
 }  // namespace cairn::crypto

@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "crypto/digest.h"
+#include "crypto/kdf.h"
 #include "net/url.h"
 
 namespace cairn::net {
