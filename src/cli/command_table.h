@@ -53,6 +53,7 @@ struct ArgumentSpec {
   bool required = false;
   bool repeatable = false;  // takes the rest
   std::string default_value{};
+  bool existing_path = false;  // must name a file or directory that is there
 };
 
 using RunFunction = Status (*)(Context&, const ParsedCommand&);

@@ -423,6 +423,9 @@ Status Parser::check_required() {
   for (const ArgumentSpec& argument : result_.command.command_->arguments) {
     std::vector<std::string>& values = result_.command.arguments_[argument.name];
     if (!values.empty()) {
+      for (const std::string& value : values) {
+        TRY(argument.existing_path ? check_existing_path(value) : Status());
+      }
       continue;
     }
     if (argument.required) {

@@ -25,16 +25,19 @@ std::vector<ArgumentSpec> target_arguments() {
 
 Result<std::vector<snapshot::SourceInfo>> policy_targets(Context& context, repo::Repository& repository,
                                                          const ParsedCommand& command) {
-  const std::vector<std::string>& words = command.arguments("target");
-  const bool global = command.boolean("global");
-  if (global == !words.empty()) {
+  if (command.boolean("global") == !command.arguments("target").empty()) {
     return error(Code::invalid_argument, "must pass either '--global' or a list of path targets");
   }
+  return optional_policy_targets(context, repository, command);
+}
+
+Result<std::vector<snapshot::SourceInfo>> optional_policy_targets(Context& context, repo::Repository& repository,
+                                                                  const ParsedCommand& command) {
   std::vector<snapshot::SourceInfo> targets;
-  if (global) {
+  if (command.boolean("global")) {
     targets.emplace_back();
   }
-  for (const std::string& word : words) {
+  for (const std::string& word : command.arguments("target")) {
     if (auto by_id = snapshot::policy_by_id(repository.manifests(), word, context.stop()); by_id.ok()) {
       targets.push_back(by_id->target);
       continue;

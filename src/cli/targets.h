@@ -18,6 +18,10 @@ std::vector<ArgumentSpec> target_arguments();
 Result<std::vector<snapshot::SourceInfo>> policy_targets(Context& context, repo::Repository& repository,
                                                          const ParsedCommand& command);
 
+// The same, but naming none is allowed and gives an empty list.
+Result<std::vector<snapshot::SourceInfo>> optional_policy_targets(Context& context, repo::Repository& repository,
+                                                                  const ParsedCommand& command);
+
 // What was written becomes part of the repository. Errors carry the frame "error flushing writer".
 Status flush_writer(Context& context, repo::Repository& repository);
 

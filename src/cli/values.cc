@@ -47,10 +47,9 @@ bool drop_underscores(std::string_view text, std::string& out) {
 }
 
 Status check_path(std::string_view text, bool want_directory) {
+  TRY(check_existing_path(text));
   struct stat st {};
-  if (::stat(std::string(text).c_str(), &st) != 0) {
-    return error(Code::invalid_argument, "path '{}' does not exist", text);
-  }
+  (void)::stat(std::string(text).c_str(), &st);
   if (S_ISDIR(st.st_mode) != want_directory) {
     return error(Code::invalid_argument, "'{}' is a {}", text, want_directory ? "file" : "directory");
   }
@@ -149,6 +148,14 @@ Result<bool> parse_bool_text(std::string_view text) {
     }
   }
   return syntax_error("ParseBool", text);
+}
+
+Status check_existing_path(std::string_view text) {
+  struct stat st {};
+  if (::stat(std::string(text).c_str(), &st) != 0) {
+    return error(Code::invalid_argument, "path '{}' does not exist", text);
+  }
+  return {};
 }
 
 Status check_value(const FlagSpec& flag, std::string_view text) {

@@ -16,6 +16,8 @@ Result<double> parse_float_text(std::string_view text);
 // Errors: invalid_argument `strconv.ParseBool: parsing "x": invalid syntax`.
 Result<bool> parse_bool_text(std::string_view text);
 
+// Errors: invalid_argument "path 'x' does not exist".
+Status check_existing_path(std::string_view text);
 // Is `text` a value of this flag? Errors: invalid_argument, worded as the parser reports it.
 Status check_value(const FlagSpec& flag, std::string_view text);
 
