@@ -1,5 +1,7 @@
 #include "cli/targets.h"
 
+#include "cli/auto_maintenance.h"
+
 #include <filesystem>
 
 #include "snapshot/policy.h"
@@ -52,6 +54,12 @@ Status flush_writer(Context& context, repo::Repository& repository) {
     return error(Code::permission_denied, "error flushing writer: storage is read-only");
   }
   return repository.flush(context.stop()).with_frame("error flushing writer");
+}
+
+Status commit_writer(Context& context, repo::Repository& repository) {
+  TRY(flush_writer(context, repository));
+  run_due_maintenance(context, repository);
+  return {};
 }
 
 }  // namespace cairn::cli

@@ -24,5 +24,7 @@ Result<std::vector<snapshot::SourceInfo>> optional_policy_targets(Context& conte
 
 // What was written becomes part of the repository. Errors carry the frame "error flushing writer".
 Status flush_writer(Context& context, repo::Repository& repository);
+// The same, and then the maintenance that is due.
+Status commit_writer(Context& context, repo::Repository& repository);
 
 }  // namespace cairn::cli

@@ -277,7 +277,7 @@ Status Runner::full(std::stop_token stop) {
       TRY(rewrite(kFullRewrite, "", stop));
     }
     TRY(drop_deleted(stop));
-    if (may_delete_blobs(schedule_, options_.safety, start_)) {
+    if (may_delete_blobs(schedule_, options_.safety, now())) {
       TRY(delete_blobs(kFullDeleteBlobs, {"p", "q", "s"}, stop));
     }
   }
@@ -295,7 +295,7 @@ Status Runner::quick(std::stop_token stop) {
   if (may_rewrite(schedule_, options_.safety, false)) {
     TRY(rewrite(kQuickRewrite, "q", stop));
   }
-  if (may_delete_blobs(schedule_, options_.safety, start_)) {
+  if (may_delete_blobs(schedule_, options_.safety, now())) {
     const auto full_rewrite = schedule_.last_success({kFullRewrite});
     const auto quick_rewrite = schedule_.last_success({kQuickRewrite});
     const bool after_full = full_rewrite && (!quick_rewrite || *full_rewrite > *quick_rewrite);

@@ -25,6 +25,7 @@ CommandTable build() {
            add_content_list,
            add_index_list,
            add_list,
+           add_maintenance,
            add_manifest_list,
            add_policy_delete,
            add_policy_edit,

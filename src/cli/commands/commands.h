@@ -12,6 +12,7 @@ void add_cache(CommandTable& table);
 void add_content_list(CommandTable& table);
 void add_index_list(CommandTable& table);
 void add_list(CommandTable& table);
+void add_maintenance(CommandTable& table);
 void add_manifest_list(CommandTable& table);
 void add_policy_delete(CommandTable& table);
 void add_policy_edit(CommandTable& table);

@@ -24,7 +24,6 @@ void add_later_commands(CommandTable& table) {
       {.path = "index optimize"},
       {.path = "index recover"},
       {.path = "logs", .aliases = {"log"}},
-      {.path = "maintenance", .aliases = {"gc"}},
       {.path = "manifest delete", .aliases = {"remove", "rm"}},
       {.path = "manifest show"},
       {.path = "mount"},

@@ -16,7 +16,7 @@ Status run_policy_delete(Context& context, const ParsedCommand& command) {
           target.text());
     }
   }
-  return command.boolean("dry-run") ? Status() : flush_writer(context, *repository);
+  return command.boolean("dry-run") ? Status() : commit_writer(context, *repository);
 }
 
 }  // namespace

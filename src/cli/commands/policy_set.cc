@@ -31,7 +31,7 @@ Status run_policy_set(Context& context, const ParsedCommand& command) {
   for (const snapshot::SourceInfo& target : targets) {
     TRY(set_one(context, command, *repository, target));
   }
-  return flush_writer(context, *repository);
+  return commit_writer(context, *repository);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/auto_maintenance.h"
 #include "cli/commands/commands.h"
 #include "cli/context.h"
 #include "cli/format.h"
@@ -232,7 +233,9 @@ Status run_snapshot_create(Context& context, const ParsedCommand& command) {
     }
     create_one(context, command, *repository, call, source, errors);
   }
-  return combine(std::move(errors));
+  TRY(combine(std::move(errors)));
+  run_due_maintenance(context, *repository);
+  return {};
 }
 
 }  // namespace

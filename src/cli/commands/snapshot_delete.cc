@@ -68,7 +68,7 @@ Status run_snapshot_delete(Context& context, const ParsedCommand& command) {
     }
   }
   const bool deletes = command.boolean("delete") || command.boolean("unsafe-ignore-source");
-  return deletes ? flush_writer(context, *repository) : Status();
+  return deletes ? commit_writer(context, *repository) : Status();
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ Status run_snapshot_expire(Context& context, const ParsedCommand& command) {
       context.notice("{} snapshot(s) of {} would be deleted. Pass --delete to do it.", expired.size(), source.text());
     }
   }
-  return changed ? flush_writer(context, *repository) : Status();
+  return changed ? commit_writer(context, *repository) : Status();
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ Status run_snapshot_pin(Context& context, const ParsedCommand& command) {
       }
     }
   }
-  return flush_writer(context, *repository);
+  return commit_writer(context, *repository);
 }
 
 }  // namespace
