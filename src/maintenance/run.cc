@@ -1,7 +1,7 @@
 #include "maintenance/run.h"
 
 #include "base/log.h"
-#include "index/epoch_tasks.h"
+#include "index/epoch_merge.h"
 #include "maintenance/blob_tasks.h"
 #include "maintenance/rewrite.h"
 #include "maintenance/snapshot_gc.h"
@@ -203,6 +203,12 @@ Status Runner::compact_and_advance(std::stop_token stop) {
     if (!index::single_compaction_candidate(state)) {
       break;
     }
+  }
+  // Ours alone, so it stands in no history.
+  TRY_ASSIGN(const auto merged, index::merge_small_indexes(epoch_context(), start_, stop), "error merging index blobs");
+  if (merged.merged_count > 0 || merged.removed_count > 0) {
+    log::debug("maintenance", "joined {} small index blobs, removed {} that an older one covers", merged.merged_count,
+               merged.removed_count);
   }
   report_.say("Advancing epoch markers...");
   return task(

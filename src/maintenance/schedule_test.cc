@@ -50,7 +50,7 @@ TEST(Schedule, KeepsTasksItDoesNotKnow) {
 TEST(Schedule, KeepsFiftyRunsOfATask) {
   Schedule s;
   for (int i = 0; i < 60; ++i) {
-    Run r = run("07:00", "07:01");
+    auto r = run("07:00", "07:01");
     r.error = std::to_string(i);
     s.add("t", r);
   }
@@ -66,7 +66,7 @@ TEST(Schedule, WrongTimesAreErrors) {
 
 // kopia-model §11.4.
 TEST(Safety, DropTime) {
-  const Run seven = run("07:00", "07:15"), nine = run("09:00", "09:15"), thirteen = run("13:00", "13:15");
+  const auto seven = run("07:00", "07:15"), nine = run("09:00", "09:15"), thirteen = run("13:00", "13:15");
   const Safety full = Safety::full();
   const Timestamp now = at("14:00");
   EXPECT_EQ(safe_drop_time({}, full, now), std::nullopt);
