@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/json.h"
-
 namespace cairn::blob {
 namespace {
 
@@ -97,6 +95,17 @@ Result<std::string> ShardLayout::path_of(const BlobId& id) const {
   }
   path.append(rest).append(kBlobSuffix);
   return path;
+}
+
+Result<std::optional<std::vector<int>>> parse_dir_shards(const Json& json) {
+  if (!json.is_array()) {
+    return std::optional<std::vector<int>>();
+  }
+  auto shards = parse_shards(json);
+  if (!shards.ok()) {
+    return error(Code::invalid_argument, "invalid dirShards");
+  }
+  return std::optional(std::move(shards).value());
 }
 
 LayoutVote recognise_layout(const std::vector<std::string>& blob_paths, const std::vector<int>* configured) {

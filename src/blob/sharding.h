@@ -2,11 +2,13 @@
 // keep trees (filesystem, sftp, webdav, rclone). docs/format/blobs.md (kopia-format §2.3)
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/json.h"
 #include "base/status.h"
 
 namespace cairn::blob {
@@ -39,6 +41,9 @@ struct ShardLayout {
   // would lead out of the tree.
   Result<std::string> path_of(const BlobId& id) const;
 };
+
+// `dirShards` of a connection: nullopt for null. Errors: invalid_argument.
+Result<std::optional<std::vector<int>>> parse_dir_shards(const Json& json);
 
 // Which of the usual layouts (and `configured`) explains the relative paths of blobs found in a tree best; paths of
 // blobs that every layout keeps in the root say nothing. False when none of the paths says anything.

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "blob/filesystem/filesystem_storage.h"
+#include "blob/sftp/sftp_storage.h"
 
 namespace cairn::blob {
 namespace {
@@ -22,6 +23,7 @@ struct StoreType {
 // One row a store. A new store adds its row and its folder, nothing else.
 constexpr std::array kStoreTypes = {
     StoreType{"filesystem", open_filesystem_config},
+    StoreType{"sftp", open_sftp},
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "blob/filesystem/filesystem_storage.h"
 
+#include "blob/sharding.h"
+
 namespace cairn::blob {
 namespace {
 
@@ -18,15 +20,7 @@ Result<FilesystemOptions> FilesystemOptions::from_json(const Json& config) {
   if (const Json& gid = config["gid"]; gid.is_int()) {
     options.gid = static_cast<gid_t>(gid.as_int());
   }
-  if (const Json& shards = config["dirShards"]; shards.is_array()) {
-    options.dir_shards.emplace();
-    for (const Json& size : shards.items()) {
-      if (!size.is_int() || size.as_int() < 0 || size.as_int() > 255) {
-        return error(Code::invalid_argument, "invalid dirShards");
-      }
-      options.dir_shards->push_back(static_cast<int>(size.as_int()));
-    }
-  }
+  TRY_ASSIGN(options.dir_shards, parse_dir_shards(config["dirShards"]));
   options.list_parallelism = static_cast<int>(config["listParallelism"].as_int());
   options.extra = config;
   for (const std::string_view key : kOwnKeys) {
