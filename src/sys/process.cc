@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -117,6 +118,9 @@ struct ChildFds {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   if (options.own_group) {
     ::setpgid(0, 0);
+  }
+  if (options.die_with_thread) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   }
   int in = fds.in;
   if (in < 0 && fds.null_in) {

@@ -25,6 +25,8 @@ struct ProcessOptions {
   // A group of its own, so that stopping it stops its children too. Programs that use the terminal (editors) need
   // false.
   bool own_group = true;
+  // Killed when the thread that started it ends, in whatever way. For helpers that must not outlive us.
+  bool die_with_thread = false;
 };
 
 struct ProcessResult {

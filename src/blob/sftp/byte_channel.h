@@ -23,8 +23,8 @@ struct SshOptions {
   std::string host;
   int port = 22;
   std::string username;
-  std::string password;                           // wins over the key
-  std::string key_file, key_data;                 // PEM or OpenSSH form; data wins; with neither: the agent
+  std::string password;                            // wins over the key
+  std::string key_file, key_data;                  // PEM or OpenSSH form; data wins; with neither: the agent
   std::string known_hosts_file, known_hosts_data;  // data wins; with neither: ~/.ssh/known_hosts
   // The ssh program with these arguments instead of all but host and username above.
   bool external = false;

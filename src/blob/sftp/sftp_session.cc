@@ -9,9 +9,9 @@ namespace {
 
 using namespace sftp;  // NOLINT: names of the protocol
 
-constexpr std::uint32_t kPiece = 32 << 10;        // of reads and writes; every server takes it
-constexpr std::size_t kUnansweredMax = 64;        // 2 MiB of data under way
-constexpr std::uint32_t kReplyMax = 4 << 20;      // a longer one is not SFTP
+constexpr std::uint32_t kPiece = 32 << 10;    // of reads and writes; every server takes it
+constexpr std::size_t kUnansweredMax = 64;    // 2 MiB of data under way
+constexpr std::uint32_t kReplyMax = 4 << 20;  // a longer one is not SFTP
 constexpr std::int64_t kBlobMax = std::int64_t{4} << 30;
 
 Status server_status(PacketReader& in, std::string_view what) {
@@ -170,7 +170,8 @@ Result<std::string> SftpSession::open_handle(Packet packet, std::string_view wha
     handle = as_text(reply.reader().text());
     return {};
   };
-  TRY(exchange(1, [&](std::size_t) { return std::move(packet); }, take, wait));
+  TRY(exchange(
+      1, [&](std::size_t) { return std::move(packet); }, take, wait));
   return handle;
 }
 
@@ -255,7 +256,7 @@ Status SftpSession::read_pieces(const std::string& handle, std::int64_t offset, 
 }
 
 Result<std::vector<Result<RemoteTree::Listing>>> SftpSession::list(const std::vector<std::string>& paths,
-                                                                    CallWait& wait) {
+                                                                   CallWait& wait) {
   std::vector<Result<RemoteTree::Listing>> out;
   std::vector<std::string> handles(paths.size());
   for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -303,8 +304,7 @@ Result<std::vector<Result<RemoteTree::Listing>>> SftpSession::list(const std::ve
       return in.ok() ? Status() : error(Code::corrupt, "read {}: answer cut short", paths[i]);
     };
     TRY(exchange(
-        reading.size(), [&](std::size_t k) { return Packet(Packet(kReaddir).text(handles[reading[k]])); }, take,
-        wait));
+        reading.size(), [&](std::size_t k) { return Packet(Packet(kReaddir).text(handles[reading[k]])); }, take, wait));
     reading = std::move(more);
   }
   for (const std::size_t i : opened) {
@@ -315,9 +315,9 @@ Result<std::vector<Result<RemoteTree::Listing>>> SftpSession::list(const std::ve
 
 Result<Timestamp> SftpSession::write_new_file(const std::string& path, GatherView data, std::optional<Timestamp> mtime,
                                               CallWait& wait) {
-  TRY_ASSIGN(const std::string handle,
-             open_handle(Packet(Packet(kOpen).text(path).u32(kForWrite | kCreate | kExclusive).u32(0)), "open " + path,
-                         wait));
+  TRY_ASSIGN(
+      const std::string handle,
+      open_handle(Packet(Packet(kOpen).text(path).u32(kForWrite | kCreate | kExclusive).u32(0)), "open " + path, wait));
   Status written = write_pieces(handle, data, wait);
   if (!written.ok()) {
     if (!broken_) {
@@ -399,11 +399,11 @@ Status SftpSession::make_directory(const std::string& path, CallWait& wait) {
   return simple(Packet(Packet(kMkdir).text(path).u32(0)), "mkdir " + path, wait);
 }
 
-Result<Capacity> SftpSession::capacity(const std::string& path, CallWait& wait) {
+Result<SftpVolume> SftpSession::volume(const std::string& path, CallWait& wait) {
   if (!statvfs_) {
     return error(Code::unsupported, "unable to determine capacity: not supported by the server");
   }
-  Capacity capacity;
+  SftpVolume volume;
   const auto take = [&](std::size_t, const Reply& reply) -> Status {
     TRY(reply.expect(kExtendedReply, "statvfs"));
     PacketReader in = reply.reader();
@@ -411,12 +411,16 @@ Result<Capacity> SftpSession::capacity(const std::string& path, CallWait& wait) 
     const std::uint64_t fragment = in.u64(), total = in.u64();
     in.u64();  // free, those of root included
     const std::uint64_t available = in.u64();
-    capacity = {static_cast<std::int64_t>(fragment * total), static_cast<std::int64_t>(fragment * available)};
+    for (int skipped = 0; skipped < 4; ++skipped) {  // counts of files, id
+      in.u64();
+    }
+    volume.read_only = (in.u64() & 1) != 0;
+    volume.capacity = {static_cast<std::int64_t>(fragment * total), static_cast<std::int64_t>(fragment * available)};
     return in.ok() ? Status() : error(Code::corrupt, "statvfs: answer cut short");
   };
   TRY(exchange(
       1, [&](std::size_t) { return Packet(Packet(kExtended).text("statvfs@openssh.com").text(path)); }, take, wait));
-  return capacity;
+  return volume;
 }
 
 }  // namespace cairn::blob

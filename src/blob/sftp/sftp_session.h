@@ -9,6 +9,11 @@
 
 namespace cairn::blob {
 
+struct SftpVolume {
+  Capacity capacity;
+  bool read_only = false;
+};
+
 // One connection, for one thread at a time. Paths are the server's. Errors of the server: not_found,
 // permission_denied, unsupported, and unavailable for its "failure", which says nothing more.
 class SftpSession {
@@ -28,7 +33,7 @@ class SftpSession {
   Status rename_if_absent(const std::string& from, const std::string& to, CallWait& wait);
   Status remove(const std::string& path, CallWait& wait);
   Status make_directory(const std::string& path, CallWait& wait);
-  Result<Capacity> capacity(const std::string& path, CallWait& wait);
+  Result<SftpVolume> volume(const std::string& path, CallWait& wait);
   // After an error of the channel, of the protocol, or a stop: the answers can no longer be told apart.
   bool broken() const { return broken_; }
 

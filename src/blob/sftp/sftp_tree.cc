@@ -127,9 +127,8 @@ class SftpTree final : public RemoteTree {
   }
   Result<Timestamp> write(const std::string& path, GatherView data, const WriteOptions& options,
                           std::stop_token stop) override {
-    return pool_.with_session(
-        static_cast<std::int64_t>(gather_size(data)), std::move(stop),
-        [&](SftpSession& s, CallWait& wait) { return write_once(s, path, data, options, wait); });
+    return pool_.with_session(static_cast<std::int64_t>(gather_size(data)), std::move(stop),
+                              [&](SftpSession& s, CallWait& wait) { return write_once(s, path, data, options, wait); });
   }
   Status remove(const std::string& path, std::stop_token stop) override {
     const Status removed = pool_.with_session(
@@ -147,7 +146,9 @@ class SftpTree final : public RemoteTree {
     });
   }
   Result<Capacity> capacity() override {
-    return pool_.with_session(0, {}, [&](SftpSession& s, CallWait& wait) { return s.capacity(full(""), wait); });
+    TRY_ASSIGN(const SftpVolume volume,
+               pool_.with_session(0, {}, [&](SftpSession& s, CallWait& wait) { return s.volume(full(""), wait); }));
+    return volume.capacity;
   }
 
  private:
@@ -209,13 +210,20 @@ class SftpTree final : public RemoteTree {
     return done;
   }
 
-  // A server that has no room says no more than "failure".
+  // A server that has no room, or may not write, says no more than "failure".
   Status explain(SftpSession& s, Status failed, std::size_t size, CallWait& wait) const {
-    if (failed.is(Code::unavailable) && !s.broken()) {
-      const auto space = s.capacity(full(""), wait);
-      if (space.ok() && space->free_bytes < static_cast<std::int64_t>(size) + (64 << 10)) {
-        return std::move(failed).with_code(Code::resource_exhausted).with_frame("no space left on the server");
-      }
+    if (!failed.is(Code::unavailable) || s.broken()) {
+      return failed;
+    }
+    const auto volume = s.volume(full(""), wait);
+    if (!volume.ok()) {
+      return failed;
+    }
+    if (volume->read_only) {
+      return std::move(failed).with_code(Code::permission_denied).with_frame("read-only file system on the server");
+    }
+    if (volume->capacity.free_bytes < static_cast<std::int64_t>(size) + (64 << 10)) {
+      return std::move(failed).with_code(Code::resource_exhausted).with_frame("no space left on the server");
     }
     return failed;
   }

@@ -156,8 +156,8 @@ Result<Key> load_key(const SshOptions& options) {
 // The one question that servers without plain password authentication ask.
 Result<int> answer_questions(ssh_session session, const std::string& password, CallWait& wait) {
   for (;;) {
-    TRY_ASSIGN(const int result, drive(session, wait, SSH_AUTH_AGAIN,
-                                       [&] { return ssh_userauth_kbdint(session, nullptr, nullptr); }));
+    TRY_ASSIGN(const int result,
+               drive(session, wait, SSH_AUTH_AGAIN, [&] { return ssh_userauth_kbdint(session, nullptr, nullptr); }));
     if (result != SSH_AUTH_INFO) {
       return result;
     }
@@ -188,8 +188,7 @@ Status authenticate(ssh_session session, const SshOptions& options, CallWait& wa
                              [&] { return ssh_userauth_publickey(session, nullptr, key->get()); }));
   } else if (::getenv("SSH_AUTH_SOCK") != nullptr) {
     method = "agent";
-    TRY_ASSIGN(result,
-               drive(session, wait, SSH_AUTH_AGAIN, [&] { return ssh_userauth_agent(session, nullptr); }));
+    TRY_ASSIGN(result, drive(session, wait, SSH_AUTH_AGAIN, [&] { return ssh_userauth_agent(session, nullptr); }));
   } else {
     return error(Code::failed_precondition, "must provide a password, a private key or an ssh agent for {}",
                  options.username);
@@ -227,8 +226,7 @@ class SshChannel final : public ByteChannel {
   Status read(MutByteView out, CallWait& wait) override {
     TRY(wait.check());
     while (!out.empty()) {
-      const int n =
-          ssh_channel_read_nonblocking(channel_.get(), out.data(), static_cast<std::uint32_t>(out.size()), 0);
+      const int n = ssh_channel_read_nonblocking(channel_.get(), out.data(), static_cast<std::uint32_t>(out.size()), 0);
       if (n > 0) {
         wait.progress();
         out = out.subspan(static_cast<std::size_t>(n));
@@ -269,9 +267,10 @@ Result<KnownHosts> known_hosts(const SshOptions& options) {
   found.path = options.known_hosts_file.empty() ? sys::join_path(sys::home_directory(), ".ssh/known_hosts")
                                                 : options.known_hosts_file;
   if (!sys::file_exists(found.path)) {
-    return error(Code::failed_precondition,
-                 "unable to read known hosts: open {}: no such file or directory (ssh-keyscan prints the key of a host)",
-                 found.path);
+    return error(
+        Code::failed_precondition,
+        "unable to read known hosts: open {}: no such file or directory (ssh-keyscan prints the key of a host)",
+        found.path);
   }
   return found;
 }

@@ -89,7 +89,8 @@ Result<FoundLayout> find_layout(RemoteTree& tree, const Json& config, bool creat
   return found;
 }
 
-// Writes `.shards` unless there is one by now; returns the layout in force, which is the other writer's if he was first.
+// Writes `.shards` unless there is one by now; returns the layout in force, which is the other writer's if he was
+// first.
 Result<ShardLayout> persist_layout(RemoteTree& tree, const ShardLayout& layout, const std::stop_token& stop) {
   const std::string text = layout.dump();
   const ByteView parts[] = {as_bytes(text)};
@@ -150,8 +151,8 @@ class TreeStorage final : public Storage {
       TRY(persist_layout_once(stop), "unable to write {}", kShardsFileName);
       TRY_ASSIGN(path, path_of(id));
     }
-    TRY_ASSIGN(const Timestamp time, tree_->write(path, data, {.existing = Existing::replace, .mtime = options.set_mtime},
-                                                  std::move(stop)));
+    TRY_ASSIGN(const Timestamp time,
+               tree_->write(path, data, {.existing = Existing::replace, .mtime = options.set_mtime}, std::move(stop)));
     return BlobMetadata{id, static_cast<std::int64_t>(gather_size(data)), time};
   }
 
@@ -263,8 +264,8 @@ Result<StoragePtr> open_tree_storage(std::unique_ptr<RemoteTree> tree, TreeStora
     TRY_ASSIGN(found.layout, persist_layout(*tree, found.layout, stop), "unable to write {}", kShardsFileName);
     found.undecided = false;
   }
-  StoragePtr storage = with_retry(
-      std::make_shared<TreeStorage>(std::move(tree), std::move(options), std::move(found)), RetryOptions{});
+  StoragePtr storage =
+      with_retry(std::make_shared<TreeStorage>(std::move(tree), std::move(options), std::move(found)), RetryOptions{});
   return open.read_only ? with_read_only(std::move(storage)) : storage;
 }
 

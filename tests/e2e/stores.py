@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""The life of a repository in each kind of store, with a real server on loopback and the real program.
+
+Create, snapshot, change, snapshot again, connect as another client, verify every byte, restore both and compare. A
+server that is not there, a wrong secret and a place without a repository each give an error with the right words, and
+nothing is made by them. --store picks one; a server that the machine does not have skips the test and says so.
+"""
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import e2e
+from e2e import Cairn, Failed, change_tree, digest, make_tree, restored_digest
+
+SBIN = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+
+
+class Missing(Exception):
+    """The machine lacks what the text says."""
+
+
+def program(name):
+    path = shutil.which(name, path=SBIN)
+    if not path:
+        raise Missing(f"{name} is not installed")
+    return path
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """A server in the foreground; ends with `stop()`."""
+
+    def __init__(self, port, *argv, env=None, log=os.devnull):
+        self.port = port
+        with open(log, "wb") as out:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                                            env={**os.environ, **(env or {})})
+        for _ in range(1500):
+            if self.process.poll() is not None:
+                raise Failed(f"{argv[0]} ended with {self.process.returncode}")
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise Failed(f"{argv[0]} does not answer")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Store:
+    """What a test needs of a store: flags of the repository, of a wrong secret, of a place with nothing in it."""
+
+    word = ""
+    secret_is_checked = True
+    servers = ()
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def flags(self, place="repo", wrong=False):
+        raise NotImplementedError
+
+    def refused_flags(self):
+        """Flags that lead to a port where nobody listens."""
+        return [f.replace(str(self.servers[0].port), str(free_port())) for f in self.flags()]
+
+    def places(self):
+        """Names of what exists where repositories are made."""
+        return sorted(os.listdir(os.path.join(self.directory, "served")))
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()
+
+
+class Sftp(Store):
+    word = "sftp"
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        sshd, keygen = program("sshd"), program("ssh-keygen")
+        os.makedirs("/run/sshd", exist_ok=True)
+        os.makedirs(os.path.join(directory, "served"))
+        for name in ("host", "client", "other"):
+            subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", self.path(name)], check=True)
+        self.port = free_port()
+        with open(self.path("host.pub"), encoding="utf-8") as f:
+            public = f.read()
+        with open(self.path("known"), "w", encoding="utf-8") as f:
+            f.write(f"[127.0.0.1]:{self.port} {public}")
+        with open(self.path("config"), "w", encoding="utf-8") as f:
+            f.write(f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.path('host')}\nPidFile none\nUsePAM no\n"
+                    f"AuthorizedKeysFile {self.path('client.pub')}\nStrictModes no\nPermitRootLogin yes\nMaxStartups 100\n"
+                    "PasswordAuthentication no\nSubsystem sftp internal-sftp\n")
+        self.servers = [Server(self.port, sshd, "-D", "-e", "-f", self.path("config"))]
+        self.user = subprocess.run(["id", "-un"], check=True, capture_output=True, text=True).stdout.strip()
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def flags(self, place="repo", wrong=False):
+        key = self.path("other" if wrong else "client")
+        return [f"--path={self.path('served')}/{place}", "--host=127.0.0.1", f"--port={self.port}", f"--username={self.user}",
+                f"--keyfile={key}", f"--known-hosts={self.path('known')}"]
+
+
+class SftpExternal(Sftp):
+    def flags(self, place="repo", wrong=False):
+        key = self.path("other" if wrong else "client")
+        return [f"--path={self.path('served')}/{place}", "--host=127.0.0.1", f"--username={self.user}", "--external",
+                f"--ssh-args=-F none -o BatchMode=yes -o IdentityAgent=none -p {self.port} -i {key} "
+                f"-o UserKnownHostsFile={self.path('known')}"]
+
+
+STORES = {"sftp": Sftp, "sftp-external": SftpExternal}
+
+
+def expect_refusal(client, store, verb, flags, words):
+    before = store.places()
+    code, out, err = client.run("repository", verb, store.word, *flags)
+    if code == 0 or not any(word in err for word in words):
+        raise Failed(f"{verb} {flags}: exit {code}, wanted one of {words}\n{out}{err}")
+    if any(secret in err for secret in ("wrongsecret", "testsecret")):
+        raise Failed(f"a secret is in the message:\n{err}")
+    if store.places() != before:
+        raise Failed(f"{verb} {flags} made something: {store.places()}")
+
+
+def life(options, directory, store):
+    rng = random.Random(options.seed)
+    first = Cairn(options.program, os.path.join(directory, "first"))
+    expect_refusal(first, store, "connect", store.flags("nothing-here"),
+                   ["not initialized", "no such file", "cannot access storage path", "not found", "does not exist"])
+    expect_refusal(first, store, "connect", store.refused_flags(), ["connection refused", "exit status 255"])
+    if store.secret_is_checked:
+        for verb in ("connect", "create"):
+            expect_refusal(first, store, verb, store.flags(wrong=True),
+                           ["unable to authenticate", "exit status 255", "Unauthorized", "Forbidden", "AuthenticationFailed",
+                            "authentication"])
+    first.ok("repository", "create", store.word, *store.flags(), "--override-hostname=one", "--override-username=tester")
+    expect_refusal(first, store, "create", store.flags(), ["found existing data in storage location"])
+    source = os.path.join(directory, "source")
+    make_tree(source, rng, files=120, big=12_000_000)
+    saved = {first.snapshot(source): digest(source)}
+    change_tree(source, rng, 3_000_000)
+    saved[first.snapshot(source)] = digest(source)
+    second = Cairn(options.program, os.path.join(directory, "second"))
+    second.ok("repository", "connect", store.word, *store.flags(), "--override-hostname=one", "--override-username=tester")
+    status = second.ok("repository", "status", "--json")
+    if any(secret in status for secret in ("testsecret", "PRIVATE KEY")):
+        raise Failed(f"a secret is in the status:\n{status}")
+    if second.complete_snapshots() != list(saved):
+        raise Failed(f"listed {second.complete_snapshots()}, saved {list(saved)}")
+    second.verify()
+    for snapshot, wanted in saved.items():
+        if restored_digest(second, snapshot, directory) != wanted:
+            raise Failed(f"snapshot {snapshot} restored differently")
+    print(f"{options.store}: {len(saved)} snapshots verified and restored")
+
+
+def run(options, directory):
+    os.makedirs(os.path.join(directory, "store"))
+    try:
+        store = STORES[options.store](os.path.join(directory, "store"))
+    except Missing as missing:
+        print(f"skipped: {missing}")
+        sys.exit(e2e.SKIPPED)
+    try:
+        life(options, directory, store)
+    finally:
+        store.stop()
+
+
+def main():
+    import argparse
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--program", required=True, help="the cairn to test")
+    parser.add_argument("--store", required=True, choices=sorted(STORES))
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    options = parser.parse_args()
+    print(f"seed {options.seed}; repeat with --seed={options.seed}", flush=True)
+    e2e.main(run, options)
+
+
+if __name__ == "__main__":
+    main()
