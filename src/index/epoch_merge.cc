@@ -60,8 +60,7 @@ Result<std::int64_t> remove_covered(const EpochTaskContext& c, const EpochState:
     for (std::size_t m = 0; m < merged.size(); ++m) {
       // Merged blobs give way to later ones only: two equal ones must not go because of each other.
       const BlobMetadata& by = *merged_blobs[m];
-      if (by.id == b.id ||
-          (is_merged(b.id) && std::tie(by.timestamp, by.id.text) < std::tie(b.timestamp, b.id.text))) {
+      if (by.id == b.id || (is_merged(b.id) && std::tie(by.timestamp, by.id.text) < std::tie(b.timestamp, b.id.text))) {
         continue;
       }
       TRY_ASSIGN(const bool covered, covers(merged[m], reader), "index blob {}", b.id.text);

@@ -4,8 +4,8 @@
 
 #include <functional>
 
+#include "blob/remote_tree.h"
 #include "blob/sftp/byte_channel.h"
-#include "blob/tree/remote_tree.h"
 
 namespace cairn::blob {
 

@@ -1,7 +1,7 @@
 #include "blob/sftp/sftp_storage.h"
 
 #include "blob/sftp/sftp_tree.h"
-#include "blob/tree/tree_storage.h"
+#include "blob/tree_storage.h"
 
 namespace cairn::blob {
 namespace {

@@ -1,8 +1,8 @@
 // The tree on an SFTP server, over a pool of connections.
 #pragma once
 
+#include "blob/remote_tree.h"
 #include "blob/sftp/byte_channel.h"
-#include "blob/tree/remote_tree.h"
 
 namespace cairn::blob {
 

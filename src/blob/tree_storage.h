@@ -2,7 +2,7 @@
 #pragma once
 
 #include "blob/decorators.h"
-#include "blob/tree/remote_tree.h"
+#include "blob/remote_tree.h"
 
 namespace cairn::blob {
 

@@ -1,4 +1,4 @@
-#include "blob/tree/tree_storage.h"
+#include "blob/tree_storage.h"
 
 #include <algorithm>
 #include <atomic>
