@@ -109,19 +109,17 @@ void add_provider_commands(CommandTable& table, const std::string& group, const 
              .run = run});
 }
 
-Result<Target> open_target(Context& context, const ParsedCommand& command, bool create) {
+Result<Target> open_target(Context& context, const ParsedCommand& command, blob::OpenOptions options) {
   constexpr std::string_view kFrame = "can't connect to storage";
   Target target;
   if (last_word(command.command()->path) == "from-config") {
-    TRY_ASSIGN(FromConfig given, read_from_config(command, create), "{}", kFrame);
+    TRY_ASSIGN(FromConfig given, read_from_config(command, options.create), "{}", kFrame);
     target.info = std::move(given.storage);
     target.token_password = std::move(given.password);
   } else {
-    TRY_ASSIGN(target.info, provider_connection(command, create), "{}", kFrame);
+    TRY_ASSIGN(target.info, provider_connection(command, options.create), "{}", kFrame);
   }
-  // Connecting must never write, whatever the connection will be used for.
-  TRY_ASSIGN(target.storage, blob::open_storage(target.info, {.create = create, .read_only = !create}, context.stop()),
-             "{}", kFrame);
+  TRY_ASSIGN(target.storage, blob::open_storage(target.info, options, context.stop()), "{}", kFrame);
   return target;
 }
 

@@ -20,7 +20,7 @@ struct Target {
   std::string token_password;  // "" when the storage did not come from a token that has one
 };
 // The storage that the words describe, opened. Errors carry the frame "can't connect to storage".
-Result<Target> open_target(Context& context, const ParsedCommand& command, bool create);
+Result<Target> open_target(Context& context, const ParsedCommand& command, blob::OpenOptions options);
 
 // Writes the configuration, opens the repository with it to verify, stores the password if that is wanted, and says
 // "Connected to repository.". On failure nothing stays behind.

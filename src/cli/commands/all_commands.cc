@@ -39,6 +39,7 @@ CommandTable build() {
            add_repository_disconnect,
            add_repository_set_client,
            add_repository_status,
+           add_repository_sync_to,
            add_restore,
            add_show,
            add_snapshot_create,

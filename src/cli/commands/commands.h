@@ -26,6 +26,7 @@ void add_repository_create(CommandTable& table);
 void add_repository_disconnect(CommandTable& table);
 void add_repository_set_client(CommandTable& table);
 void add_repository_status(CommandTable& table);
+void add_repository_sync_to(CommandTable& table);
 void add_restore(CommandTable& table);
 void add_show(CommandTable& table);
 void add_snapshot_create(CommandTable& table);

@@ -31,7 +31,6 @@ void add_later_commands(CommandTable& table) {
       {.path = "repository change-password"},
       {.path = "repository repair"},
       {.path = "repository set-parameters", .aliases = {"set-params"}},
-      {.path = "repository sync-to"},
       {.path = "repository throttle"},
       {.path = "repository upgrade"},
       {.path = "repository validate-provider"},

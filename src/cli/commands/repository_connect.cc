@@ -8,7 +8,8 @@ namespace {
 using enum ValueType;
 
 Status run_connect(Context& context, const ParsedCommand& command) {
-  TRY_ASSIGN(Target target, open_target(context, command, false));
+  // Connecting must never write, whatever the connection will be used for.
+  TRY_ASSIGN(Target target, open_target(context, command, {.read_only = true}));
   std::string password = target.token_password.empty() ? context.given_password() : target.token_password;
   if (password.empty()) {
     TRY_ASSIGN(password, ask_password(context, "Enter password to open repository: "), "getting password");

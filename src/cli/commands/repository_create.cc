@@ -97,7 +97,7 @@ Status populate(Context& context, const ParsedCommand& command) {
 }
 
 Status run_create(Context& context, const ParsedCommand& command) {
-  TRY_ASSIGN(Target target, open_target(context, command, true));
+  TRY_ASSIGN(Target target, open_target(context, command, {.create = true}));
   TRY(ensure_empty(context, *target.storage));
   std::string password = target.token_password.empty() ? context.given_password() : target.token_password;
   if (password.empty()) {
