@@ -1,11 +1,10 @@
 #include "snapshot/verify.h"
 
 #include <mutex>
-#include <random>
 
 #include "base/guarded.h"
-#include "base/random.h"
 #include "base/task_group.h"
+#include "snapshot/object_check.h"
 #include "snapshot/resolve.h"
 #include "snapshot/store.h"
 #include "snapshot/tree_walk.h"
@@ -16,18 +15,10 @@ namespace {
 
 constexpr std::int64_t kProgressIntervalNs = 1'000'000'000;
 
-bool chosen(double percent) {
-  if (percent >= 100) {
-    return true;
-  }
-  constexpr std::uint64_t kSteps = 1'000'000'000;
-  return percent > 0 && static_cast<double>(random_u64() % kSteps) < percent / 100 * static_cast<double>(kSteps);
-}
-
 class Verification {
  public:
   Verification(repo::Repository& repository, const VerifyOptions& options, const VerifyCallbacks& callbacks)
-      : repository_(repository), options_(options), callbacks_(callbacks) {}
+      : repository_(repository), options_(options), callbacks_(callbacks), check_(repository) {}
 
   Status run(VerifyResult& result, std::stop_token stop);
 
@@ -40,7 +31,6 @@ class Verification {
   Status visit(const DirEntryView& entry, const std::string& path, ContentVerifier& contents, std::stop_token stop);
   Status verify_file(const DirEntryView& entry, const std::string& path, ContentVerifier& contents,
                      std::stop_token stop);
-  Result<std::vector<content::ContentInfo>> contents_of(const object::ObjectId& id, std::stop_token stop);
   VerifyStats stats() const;
   void progress();
   void line(const std::string& path, const Status& s) const {
@@ -52,7 +42,7 @@ class Verification {
   repo::Repository& repository_;
   const VerifyOptions& options_;
   const VerifyCallbacks& callbacks_;
-  std::unordered_map<std::string, bool> blobs_;
+  ObjectCheck check_;
   VerifyStats expected_;
   std::atomic<std::int64_t> objects_{0}, bytes_{0}, read_files_{0}, read_bytes_{0};
   std::atomic<std::int64_t> last_progress_ns_{0};
@@ -63,15 +53,7 @@ Status Verification::list_blobs(std::stop_token stop) {
   if (callbacks_.on_list_start) {
     callbacks_.on_list_start();
   }
-  std::int64_t count = 0;
-  const auto add = [&](const blob::BlobMetadata& b) -> Status {
-    ++count;
-    if (b.id.starts_with("p") || b.id.starts_with("q")) {
-      blobs_.emplace(b.id.text, true);
-    }
-    return {};
-  };
-  TRY(repository_.storage().list("", add, stop), "unable to list blobs");
+  TRY_ASSIGN(const std::int64_t count, check_.list_blobs(stop));
   if (callbacks_.on_listed) {
     callbacks_.on_listed(count);
   }
@@ -157,41 +139,10 @@ Result<std::vector<TreeWalker::Root>> Verification::roots(std::stop_token stop) 
   return out;
 }
 
-Result<std::vector<content::ContentInfo>> Verification::contents_of(const object::ObjectId& id, std::stop_token stop) {
-  std::vector<content::ContentInfo> out;
-  const auto add = [&](const ContentId& content) -> Status {
-    auto info = repository_.contents().info(content, stop);
-    if (info.ok()) {
-      out.push_back(std::move(*info));
-      return {};
-    }
-    if (info.code() == Code::not_found) {
-      return error(Code::not_found, "error getting content info for {}: content not found", content.text());
-    }
-    return std::move(info).status();
-  };
-  if (id.indirection == 0) {
-    TRY(add(id.content), "verify object");
-  } else {
-    TRY(repository_.objects().verify(id, add, stop), "verify object");
-  }
-  return out;
-}
-
 Status Verification::verify_file(const DirEntryView& entry, const std::string& path, ContentVerifier& contents,
                                  std::stop_token stop) {
-  TRY_ASSIGN(const auto infos, contents_of(entry.obj, stop));
-  for (const content::ContentInfo& c : infos) {
-    if (!blobs_.contains(c.pack.text)) {
-      // Written since the listing?
-      const auto now = repository_.storage().metadata(c.pack, stop);
-      if (now.code() == Code::not_found) {
-        return error(Code::corrupt, "object {} is backed by missing blob {}", entry.obj.text(), c.pack.text);
-      }
-      TRY(now);
-    }
-  }
-  if (!chosen(options_.files_percent)) {
+  TRY_ASSIGN(const auto infos, check_.check(entry.obj, stop));
+  if (!chosen_by_chance(options_.files_percent)) {
     return {};
   }
   return contents.add(path, entry.obj, entry.size, infos, stop);

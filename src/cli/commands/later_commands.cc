@@ -18,7 +18,6 @@ void add_later_commands(CommandTable& table) {
       {.path = "content show", .aliases = {"cat"}},
       {.path = "content stats"},
       {.path = "content verify"},
-      {.path = "diff", .aliases = {"compare"}},
       {.path = "index epoch"},
       {.path = "index inspect"},
       {.path = "index optimize"},
@@ -36,10 +35,6 @@ void add_later_commands(CommandTable& table) {
       {.path = "repository validate-provider"},
       {.path = "server"},
       {.path = "session"},
-      {.path = "snapshot copy-history"},
-      {.path = "snapshot fix"},
-      {.path = "snapshot migrate"},
-      {.path = "snapshot move-history"},
   };
   for (CommandSpec row : kLater) {
     row.help = "Not available in this version yet";
