@@ -13,6 +13,8 @@ Code code_of(const Result<T>& r) {
   return r.code();
 }
 
+}  // namespace
+
 Bytes flatten(GatherView data) {
   Bytes all;
   for (const ByteView part : data) {
@@ -20,8 +22,6 @@ Bytes flatten(GatherView data) {
   }
   return all;
 }
-
-}  // namespace
 
 void FaultyStorage::add(Fault fault) {
   const std::lock_guard lock(mutex_);

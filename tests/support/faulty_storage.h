@@ -9,6 +9,9 @@
 
 namespace cairn::test {
 
+// The parts of a put in one piece.
+Bytes flatten(GatherView data);
+
 enum class Op { get, metadata, list, put, remove, extend_retention };
 
 struct Call {
