@@ -126,7 +126,7 @@ class Manager final : public FormatManager {
   Status wait_for_lock(std::stop_token stop);
   Status check_lock(const Parameters& p) const;
   bool fresh(const Loaded& l) const { return options_.clock->now() < l.read_at + cache_duration_; }
-  Status store(const Loaded& old, const Parameters& p, const BlobConfig& config, ByteView key, bool force_config,
+  Status store(const Loaded& old, const Parameters& p, const BlobConfig& config, ByteView key, bool new_key,
                std::stop_token stop);
   Status put_blob(const char* id, ByteView bytes, const BlobConfig& config, std::stop_token stop) const;
   void publish(Loaded loaded) {
@@ -287,8 +287,10 @@ Status Manager::put_blob(const char* id, ByteView bytes, const BlobConfig& confi
   return storage_->put(BlobId(id), parts, options, stop).status().with_frame(fmt::format("unable to write {}", id));
 }
 
-// Seals, verifies and writes both blobs (blobcfg first, only if it changes), then makes them current.
-Status Manager::store(const Loaded& old, const Parameters& p, const BlobConfig& config, ByteView key, bool force_config,
+// Seals, verifies and writes both blobs, then makes them current. blobcfg goes first, and only if it changes. With a
+// new key the two must never be found apart: without retention a missing blobcfg says the same as an empty one, so it
+// is away while the format blob changes its key.
+Status Manager::store(const Loaded& old, const Parameters& p, const BlobConfig& config, ByteView key, bool new_key,
                       std::stop_token stop) {
   Loaded next;
   next.blob = old.blob;
@@ -301,16 +303,25 @@ Status Manager::store(const Loaded& old, const Parameters& p, const BlobConfig& 
     return error(Code::internal, "verifying the new format: it does not read back");
   }
   next.parameters = std::make_shared<const Parameters>(std::move(back));
-  const bool write_config = force_config || config != old.config;
+  const bool write_config = new_key || config != old.config;
+  const bool config_last = new_key && !config.enabled();
+  Bytes sealed;
   if (write_config) {
-    TRY_ASSIGN(const Bytes sealed, seal_blob_config(config, key, old.blob.unique_id));
+    TRY_ASSIGN(sealed, seal_blob_config(config, key, old.blob.unique_id));
     TRY(open_blob_config(sealed, key, old.blob.unique_id), "verifying the new blobcfg");
-    if (Status s = put_blob(kBlobConfigBlobId, sealed, config, stop); !s.ok()) {
+    Status s = config_last ? storage_->remove(BlobId(kBlobConfigBlobId), stop)
+                           : put_blob(kBlobConfigBlobId, sealed, config, stop);
+    if (!s.ok()) {
       expire();
       return s;
     }
   }
   Status written = put_blob(kFormatBlobId, as_bytes(text), config, stop);
+  if (written.ok() && config_last) {
+    if (Status s = put_blob(kBlobConfigBlobId, sealed, config, stop); !s.ok()) {
+      log::warning("format", "the repository has no blobcfg now, which means no retention: {}", s.message());
+    }
+  }
   expire();
   if (written.ok()) {
     next.read_at = options_.clock->now();

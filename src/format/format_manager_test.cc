@@ -282,7 +282,7 @@ TEST_F(FormatManagerTest, PasswordChange) {
   const std::string cache_key = hex_encode(m->cache_key().view());
   const ByteView old_key = m->format_key();
   ASSERT_TRUE(m->change_password("second", {}).ok());
-  EXPECT_EQ(storage_->puts, (std::vector<std::string>{"kopia.blobcfg", "kopia.repository"}));
+  EXPECT_EQ(storage_->puts, (std::vector<std::string>{"kopia.repository", "kopia.blobcfg"}));
   EXPECT_EQ(old_key.size(), 32u);  // views given out stay good
   EXPECT_NE(hex_encode(m->format_key()), hex_encode(old_key));
   EXPECT_EQ(open().code(), Code::unauthenticated);
@@ -299,13 +299,23 @@ TEST_F(FormatManagerTest, AFailedPasswordChangeLeavesTheOldPassword) {
   create();
   const auto m = must_open();
   ASSERT_NE(m, nullptr);
-  for (const char* id : {kBlobConfigBlobId, kFormatBlobId}) {
-    storage_->fail_put = id;
-    EXPECT_EQ(m->change_password("second", {}).code(), Code::unavailable);
-    storage_->fail_put.clear();
-    EXPECT_NE(must_open(), nullptr);
-    EXPECT_TRUE(m->parameters({}).ok());
-  }
+  storage_->fail_put = kFormatBlobId;
+  EXPECT_EQ(m->change_password("second", {}).code(), Code::unavailable);
+  storage_->fail_put.clear();
+  EXPECT_NE(must_open(), nullptr);
+  EXPECT_TRUE(m->parameters({}).ok());
+  EXPECT_TRUE(storage_->get(BlobId(kBlobConfigBlobId), {}, {}).ok());
+}
+
+TEST_F(FormatManagerTest, APasswordChangeNeedsNoBlobConfig) {
+  create();
+  const auto m = must_open();
+  ASSERT_NE(m, nullptr);
+  storage_->fail_put = kBlobConfigBlobId;
+  EXPECT_TRUE(m->change_password("second", {}).ok());
+  storage_->fail_put.clear();
+  EXPECT_EQ(open().code(), Code::unauthenticated);
+  EXPECT_NE(must_open("second"), nullptr);
 }
 
 TEST_F(FormatManagerTest, UpgradeLockStopsOthers) {

@@ -1,7 +1,7 @@
-// Crash points: a history of commands runs once on a recorded storage. Then for every command and every change it made to
-// the storage, the storage is rebuilt as if the process had died there, opened, and must hold every snapshot that was
-// complete before; all that is listed must be readable to the last byte, and backup, maintenance and verification must
-// go on.
+// Crash points: a history of commands runs once on a recorded storage. Then for every command and every change it made
+// to the storage, the storage is rebuilt as if the process had died there, opened, and must hold every snapshot that
+// was complete before; all that is listed must be readable to the last byte, and backup, maintenance and verification
+// must go on.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -35,9 +35,7 @@ Result<std::unique_ptr<repo::Repository>> open(std::shared_ptr<blob::Storage> st
 
 // A snapshot's identity that survives a change of its pins, and what it holds.
 using Known = std::map<std::string, std::string>;
-std::string identity(const snapshot::SnapshotManifest& m) {
-  return m.source.text() + '@' + rfc3339(m.start_time);
-}
+std::string identity(const snapshot::SnapshotManifest& m) { return m.source.text() + '@' + rfc3339(m.start_time); }
 
 Result<Known> complete_snapshots(repo::Repository& repository) {
   Known out;
@@ -243,8 +241,8 @@ TEST_F(CrashPoints, RepositoryCreate) {
       // Nothing or the blob configuration alone: never taken for an empty place that may be overwritten silently.
       EXPECT_EQ(opened.code(), Code::not_found) << point.name << ": " << opened.status().message();
       const Status again = repo::create(*replay.storage(), kPassword, {}, {});
-      EXPECT_TRUE(point.cut == 0 ? again.ok() : again.is(Code::already_exists)) << point.name << ": "
-                                                                                << again.message();
+      EXPECT_TRUE(point.cut == 0 ? again.ok() : again.is(Code::already_exists))
+          << point.name << ": " << again.message();
     }
   }
 }
@@ -266,8 +264,8 @@ TEST_F(CrashPoints, SnapshotsOfSeveralPacksWithCheckpoints) {
   write("src/large3", gen_rand(500, 1'000'000));
   write("src/new", gen_rand(501, 3000));
   run("second snapshot", snapshot_of(kSource, "src"));
-  const auto packs = std::ranges::count_if(storage_->changes(),
-                                           [](const Change& c) { return c.put && c.id.starts_with("p"); });
+  const auto packs =
+      std::ranges::count_if(storage_->changes(), [](const Change& c) { return c.put && c.id.starts_with("p"); });
   EXPECT_GE(packs, 3);
   check_all();
 }
@@ -295,9 +293,8 @@ TEST_F(CrashPoints, PoliciesPinsDeleteExpirePassword) {
     TRY_ASSIGN(const auto all, snapshot::snapshots_of(r.manifests(), kSource, {}));
     return snapshot::delete_snapshot(r.manifests(), all.front().id, {});
   });
-  run("snapshot expire", [](repo::Repository& r) {
-    return snapshot::apply_retention(r.manifests(), kSource, true, {}).status();
-  });
+  run("snapshot expire",
+      [](repo::Repository& r) { return snapshot::apply_retention(r.manifests(), kSource, true, {}).status(); });
   EXPECT_EQ(known_.size(), 2U);
   run("policy delete", [](repo::Repository& r) { return snapshot::remove_policy(r.manifests(), kSource, {}); });
   run("manifest compaction", [](repo::Repository& r) { return r.manifests().compact({}); });
@@ -328,8 +325,8 @@ TEST_F(CrashPoints, Maintenance) {
     run("full maintenance", full_maintenance(), true);
   }
   run("quick maintenance", quick, true);
-  const auto packs_removed = std::ranges::count_if(storage_->changes(),
-                                                   [](const Change& c) { return !c.put && c.id.starts_with("p"); });
+  const auto packs_removed =
+      std::ranges::count_if(storage_->changes(), [](const Change& c) { return !c.put && c.id.starts_with("p"); });
   EXPECT_GT(packs_removed, 0);
   // Without the early steps, which the other test has.
   steps_.erase(steps_.begin(), steps_.begin() + 4);

@@ -36,8 +36,7 @@ Replay::Replay() : storage_(blob::make_memory_storage(clock_)) {}
 
 Status Replay::apply(const Change& change) {
   clock_.advance(change.time - clock_.now());
-  return change.put ? storage_->put(change.id, ByteView(*change.bytes), {}).status()
-                    : storage_->remove(change.id, {});
+  return change.put ? storage_->put(change.id, ByteView(*change.bytes), {}).status() : storage_->remove(change.id, {});
 }
 
 std::vector<CrashPoint> crash_points(const std::vector<Change>& changes, std::size_t from, std::size_t to) {

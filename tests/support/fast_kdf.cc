@@ -1,5 +1,5 @@
-// Linked in with --wrap: a password's key is derived once per salt and process. A test that opens hundreds of repositories
-// would else spend its time in scrypt.
+// Linked in with --wrap: a password's key is derived once per salt and process. A test that opens hundreds of
+// repositories would else spend its time in scrypt.
 #include <map>
 #include <mutex>
 #include <string>
