@@ -224,6 +224,7 @@ int run_program(const std::vector<std::string>& words) {
   if (!status.ok()) {
     report_failure(status, context);
   }
+  context.close_repository_log();
   sweep_log_directories(command);
   log::clear_sinks();
   return status.ok() ? 0 : 1;

@@ -24,7 +24,8 @@ enum class ValueType : unsigned char {
   int32,
   real,
   duration,
-  choice,  // one of FlagSpec::choices
+  byte_size,  // 64KB, 1MiB; all units are powers of 1024
+  choice,     // one of FlagSpec::choices
   existing_file,
   existing_directory,
 };

@@ -84,6 +84,7 @@ Result<std::unique_ptr<repo::Repository>> Context::open_repository(OpenRequest r
   }
   repo::OpenOptions options = open_options();
   options.read_only = request.read_only;
+  options.defer_indexes = request.defer_indexes;
   Result<std::unique_ptr<repo::Repository>> opened = repo::Repository::open(config_path_, password, options, stop_);
   wipe(password);
   if (!opened.ok()) {
@@ -91,7 +92,29 @@ Result<std::unique_ptr<repo::Repository>> Context::open_repository(OpenRequest r
     warn("failed to open repository: {}", failure.message());
     return std::move(failure).with_frame("unable to open repository").with_frame(kFrame);
   }
+  if (!(*opened)->read_only() && repository_log_ == nullptr && !command_.boolean("disable-repository-log")) {
+    TRY(open_repository_log(**opened), kFrame);
+  }
   return opened;
+}
+
+Status Context::open_repository_log(repo::Repository& repository) {
+  TRY_ASSIGN(auto crypto, format::UnitCrypto::create(*repository.format().current()));
+  repository_log_ =
+      std::make_shared<repo::RepositoryLog>(repository.storage_ptr(), std::move(crypto), repository.clock());
+  log::add_sink(repository_log_);
+  log::debug(kLogModule, "{} opened for writing by {}@{}", command_.command()->path, repository.client().username,
+             repository.client().hostname);
+  return {};
+}
+
+void Context::close_repository_log() {
+  if (repository_log_ == nullptr) {
+    return;
+  }
+  if (const Status stored = repository_log_->close(stop_); !stored.ok()) {
+    log::debug(kLogModule, "the log could not be stored in the repository: {}", stored.message());
+  }
 }
 
 }  // namespace cairn::cli

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "cli/parser.h"
 #include "repo/repository.h"
+#include "repo/repository_log.h"
 
 namespace cairn::cli {
 
@@ -68,19 +69,24 @@ class Context {
 
   struct OpenRequest {
     bool read_only = false;  // besides what the configuration says
+    bool defer_indexes = false;
   };
   // Errors carry the frame "open repository"; a failed opening has been announced by a line of its own.
   Result<std::unique_ptr<repo::Repository>> open_repository(OpenRequest request);
   Result<std::unique_ptr<repo::Repository>> open_repository() { return open_repository({}); }
   repo::OpenOptions open_options() const;
+  // Stores the log lines of what was opened for writing, if the repository may keep them; a failure is only logged.
+  void close_repository_log();
 
  private:
   void flush_before_notice();
+  Status open_repository_log(repo::Repository& repository);
   std::string program_;
   const ParsedCommand& command_;
   Environment environment_;
   std::stop_token stop_;
   std::string config_path_;
+  std::shared_ptr<repo::RepositoryLog> repository_log_;
   bool colour_ = false, progress_ = false;
   int output_error_ = 0;
 };

@@ -75,7 +75,8 @@ std::int64_t ParsedCommand::integer(std::string_view flag, std::int64_t fallback
     return fallback;
   }
   if (v.spec->type != ValueType::integer) {
-    const Result<std::int64_t> parsed = parse_int_text(v.texts.back());
+    const bool bytes = v.spec->type == ValueType::byte_size;
+    const Result<std::int64_t> parsed = bytes ? parse_byte_size(v.texts.back()) : parse_int_text(v.texts.back());
     return parsed.ok() ? *parsed : fallback;
   }
   const Result<double> parsed = parse_float_text(v.texts.back());

@@ -51,7 +51,9 @@ Status check_path(std::string_view text, bool want_directory) {
   struct stat st {};
   (void)::stat(std::string(text).c_str(), &st);
   if (S_ISDIR(st.st_mode) != want_directory) {
-    return error(Code::invalid_argument, "'{}' is a {}", text, want_directory ? "file" : "directory");
+    const std::string_view name = text.substr(text.rfind('/') + 1);
+    return error(Code::invalid_argument, "'{}' is a {}", name.empty() ? text : name,
+                 want_directory ? "file" : "directory");
   }
   return {};
 }
@@ -158,6 +160,31 @@ Status check_existing_path(std::string_view text) {
   return {};
 }
 
+Result<std::int64_t> parse_byte_size(std::string_view text) {
+  const auto invalid = [&] { return error(Code::invalid_argument, "units: invalid {}", text); };
+  const std::size_t unit_at = std::min(text.find_first_not_of("0123456789."), text.size());
+  const auto number = parse_float_text(text.substr(0, unit_at));
+  if (!number.ok()) {
+    return invalid();
+  }
+  std::string_view unit = text.substr(unit_at);
+  constexpr std::string_view kUnits = "KMGT";
+  double factor = 1;
+  if (const std::size_t power = unit.empty() ? std::string_view::npos : kUnits.find(unit.front());
+      power != std::string_view::npos) {
+    factor = std::pow(1024.0, static_cast<double>(power + 1));
+    unit.remove_prefix(1);
+    if (unit.starts_with('i')) {
+      unit.remove_prefix(1);
+    }
+  }
+  constexpr double kMax = 1e18;
+  if ((!unit.empty() && unit != "B") || *number * factor > kMax) {
+    return invalid();
+  }
+  return static_cast<std::int64_t>(*number * factor);
+}
+
 Status check_value(const FlagSpec& flag, std::string_view text) {
   switch (flag.type) {
     case ValueType::boolean:
@@ -174,6 +201,8 @@ Status check_value(const FlagSpec& flag, std::string_view text) {
       return parse_int_text(text, 32).status();
     case ValueType::duration:
       return parse_go_duration(text).status();
+    case ValueType::byte_size:
+      return parse_byte_size(text).status();
     case ValueType::choice:
       return check_choice(flag, text);
     case ValueType::existing_file:

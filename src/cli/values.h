@@ -18,6 +18,10 @@ Result<bool> parse_bool_text(std::string_view text);
 
 // Errors: invalid_argument "path 'x' does not exist".
 Status check_existing_path(std::string_view text);
+
+// "512", "64KB", "1.5MiB": K, M, G and T are powers of 1024. Errors: invalid_argument `units: invalid x`.
+Result<std::int64_t> parse_byte_size(std::string_view text);
+
 // Is `text` a value of this flag? Errors: invalid_argument, worded as the parser reports it.
 Status check_value(const FlagSpec& flag, std::string_view text);
 

@@ -53,7 +53,9 @@ Status ContentManagerImpl::init(std::stop_token stop) {
       BlobCache::open(sub("metadata"), key.view(), cap(cache.metadata_bytes_max, cache.metadata_bytes_limit),
                       cache.metadata_min_sweep_age, *options_.clock);
   last_index_flush_ = options_.clock->now();
-  TRY(refresh(stop));
+  if (!options_.defer_indexes) {
+    TRY(refresh(stop));
+  }
   if (!options_.read_only) {
     for (unsigned i = 0; i < std::max(1U, options_.upload_threads); ++i) {
       uploaders_.emplace_back([this](std::stop_token s) { upload_loop(s); });

@@ -44,6 +44,8 @@ struct ContentOptions {
   std::size_t pending_entries_max = 100'000;  // index flushed early above this: bounded memory
   Duration refresh_interval = minutes(15);
   bool read_only = false;
+  // Indexes are loaded at first use, not at open(): damaged ones do not keep their repair out.
+  bool defer_indexes = false;
   CacheSettings cache;
 };
 

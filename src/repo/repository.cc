@@ -63,6 +63,7 @@ Result<std::unique_ptr<Repository>> Repository::open_direct(std::shared_ptr<blob
   content_options.hostname = client.hostname;
   content_options.clock = options.clock;
   content_options.read_only = repo->read_only_;
+  content_options.defer_indexes = options.defer_indexes;
   content_options.cache = cache;
   TRY_ASSIGN(repo->contents_, content::ContentManager::open(repo->storage_, *repo->format_, content_options, stop),
              "unable to open content manager");

@@ -18,6 +18,7 @@ struct OpenOptions {
   const Clock* clock = &system_clock();
   std::string upgrade_owner_id;
   bool wait_for_upgrade_lock = true;
+  bool defer_indexes = false;  // content::ContentOptions
 };
 
 // Thread-safe. Members are destroyed in the right order; what was not flushed is abandoned.

@@ -7,14 +7,28 @@ namespace cairn::cli {
 
 void add_global_flags(CommandTable& table);
 
+void add_benchmark_crypto(CommandTable& table);
+void add_benchmark_data(CommandTable& table);
 void add_blob_list(CommandTable& table);
+void add_blob_shards(CommandTable& table);
+void add_blob_show(CommandTable& table);
 void add_cache(CommandTable& table);
+void add_cache_fetch(CommandTable& table);
 void add_content_list(CommandTable& table);
+void add_content_show(CommandTable& table);
+void add_content_stats(CommandTable& table);
+void add_content_verify(CommandTable& table);
+void add_index_epoch(CommandTable& table);
+void add_index_inspect(CommandTable& table);
 void add_index_list(CommandTable& table);
 void add_diff(CommandTable& table);
+void add_index_recover(CommandTable& table);
 void add_list(CommandTable& table);
 void add_maintenance(CommandTable& table);
+void add_logs(CommandTable& table);
+void add_maintenance_steps(CommandTable& table);
 void add_manifest_list(CommandTable& table);
+void add_manifest_show(CommandTable& table);
 void add_policy_delete(CommandTable& table);
 void add_policy_edit(CommandTable& table);
 void add_policy_export(CommandTable& table);
@@ -29,6 +43,9 @@ void add_repository_set_client(CommandTable& table);
 void add_repository_status(CommandTable& table);
 void add_repository_sync_to(CommandTable& table);
 void add_restore(CommandTable& table);
+void add_server_acl(CommandTable& table);
+void add_server_users(CommandTable& table);
+void add_session_list(CommandTable& table);
 void add_show(CommandTable& table);
 void add_snapshot_create(CommandTable& table);
 void add_snapshot_delete(CommandTable& table);

@@ -1,30 +1,20 @@
 #include "base/units.h"
 #include "cli/commands/commands.h"
-#include "cli/context.h"
+#include "cli/content_view.h"
 #include "cli/format.h"
-#include "compress/codec.h"
 
 namespace cairn::cli {
 namespace {
 
 using enum ValueType;
 
-std::string compression_name(std::uint32_t id) {
-  if (id == compress::kNone) {
-    return "";
-  }
-  const compress::Algorithm* algorithm = compress::find_by_id(id);
-  return algorithm == nullptr ? fmt::format("{:x}", id) : std::string(algorithm->name);
-}
-
 // "zstd 99.6%", the part that compression saved, or "-".
 std::string compression_text(const content::ContentInfo& info) {
-  if (info.compression == compress::kNone) {
+  if (info.compression == 0) {
     return "-";
   }
-  const double saved =
-      info.original_length == 0 ? 0 : 100 - 100.0 * info.packed_length / static_cast<double>(info.original_length);
-  return compression_name(info.compression) + " " + fmt::format("{:.1f}%", saved);
+  return compression_name(info.compression) + " " +
+         fmt::format("{:.1f}%", saved_percent(info.original_length, info.packed_length));
 }
 
 Json content_json(const content::ContentInfo& info) {
@@ -59,13 +49,7 @@ std::string content_line(const content::ContentInfo& info, const ParsedCommand& 
 }
 
 bool is_wanted(const content::ContentInfo& info, const ParsedCommand& command) {
-  if (command.boolean("deleted-only") && !info.deleted) {
-    return false;
-  }
-  if (command.boolean("prefixed") && !info.id.has_prefix()) {
-    return false;
-  }
-  return !command.boolean("non-prefixed") || !info.id.has_prefix();
+  return !command.boolean("deleted-only") || info.deleted;
 }
 
 Status run_content_list(Context& context, const ParsedCommand& command) {
@@ -74,12 +58,8 @@ Status run_content_list(Context& context, const ParsedCommand& command) {
   if (command.boolean("json")) {
     json.emplace(context, command);
   }
-  content::IterateOptions range;
+  content::IterateOptions range = content_range(command);
   range.include_deleted = command.boolean("deleted") || command.boolean("deleted-only");
-  if (const std::string& prefix = command.text("prefix"); !prefix.empty()) {
-    range.first = prefix;
-    range.last = prefix + "~";  // after every id that starts with the prefix
-  }
   std::int64_t count = 0, bytes = 0;
   const auto show = [&](const content::ContentInfo& info) -> Status {
     if (!is_wanted(info, command)) {
@@ -115,10 +95,8 @@ void add_content_list(CommandTable& table) {
       {.name = "deleted", .help = "Show deleted contents too"},
       {.name = "deleted-only", .help = "Show only deleted contents"},
       {.name = "summary", .short_name = 's', .help = "Show number and total size at the end"},
-      {.name = "human", .short_name = 'h', .help = "Sizes with units"},
-      {.name = "prefix", .type = text, .help = "Only contents whose id starts with this"},
-      {.name = "prefixed", .help = "Only contents with a one-letter prefix"},
-      {.name = "non-prefixed", .help = "Only contents without a one-letter prefix"}};
+      {.name = "human", .short_name = 'h', .help = "Sizes with units"}};
+  append_flags(flags, content_range_flags());
   append_flags(flags, json_flags());
   table.add({.path = "content list",
              .help = "List the contents of the repository",
