@@ -10,6 +10,7 @@ jobs=${JOBS:-$(nproc)}
 test_jobs=${TEST_JOBS:-2}
 
 scripts/install-deps.sh build test
+scripts/test-servers.sh
 started=$SECONDS
 cmake --preset release -DCAIRN_TESTS=ON --log-level=WARNING >/dev/null
 cmake --build build/release -j "$jobs"
@@ -25,4 +26,5 @@ for preset in ${SANITIZE:-}; do
 done
 
 ctest --test-dir build/release --output-on-failure --no-tests=error -j "$test_jobs" "$@" || status=1
+scripts/test-servers.sh --missing
 exit $status

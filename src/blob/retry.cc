@@ -1,24 +1,9 @@
-#include <algorithm>
+#include "blob/retry.h"
 
-#include "base/log.h"
-#include "base/random.h"
-#include "base/sleep.h"
-#include "blob/decorators.h"
 #include "blob/forwarding.h"
 
 namespace cairn::blob {
 namespace {
-
-Code code_of(const Status& s) { return s.code(); }
-template <class T>
-Code code_of(const Result<T>& r) {
-  return r.code();
-}
-const Status& status_of(const Status& s) { return s; }
-template <class T>
-Status status_of(const Result<T>& r) {
-  return r.status();
-}
 
 class RetryStorage final : public ForwardingStorage {
  public:
@@ -43,32 +28,7 @@ class RetryStorage final : public ForwardingStorage {
   template <class F>
   auto retry(const char* call, const BlobId& id, const std::stop_token& stop, F&& attempt) const
       -> decltype(attempt()) {
-    const std::int64_t end_ns = monotonic_ns() + options_.budget.ns;
-    double delay_ns = static_cast<double>(options_.first_delay.ns);
-    for (int n = 1;; ++n) {
-      auto result = attempt();
-      if (result.ok() || !code_facts(code_of(result)).retryable || stop.stop_requested()) {
-        return result;
-      }
-      const Status failed = status_of(result);
-      const std::int64_t wait_ns = next_wait(delay_ns, failed.retry_after_seconds());
-      if (n >= options_.attempts_max || monotonic_ns() + wait_ns > end_ns) {
-        return Status(failed).with_frame(fmt::format("{}({}) failed {} times", call, id.text, n));
-      }
-      log::debug("blob", "{}({}): {}, retrying in {}", call, id.text, failed.message(), go_duration({wait_ns}));
-      if (!sleep_for({wait_ns}, stop)) {
-        return error(Code::cancelled, "{}({}): stopped after: {}", call, id.text, failed.message());
-      }
-      delay_ns *= options_.factor;
-    }
-  }
-
-  // The back-off with up to 20 % less, so that clients that failed together do not come back together. A wait that the
-  // server asked for is not shortened.
-  std::int64_t next_wait(double delay_ns, double retry_after_seconds) const {
-    const double capped = std::min(delay_ns, static_cast<double>(options_.delay_max.ns));
-    const double jittered = capped * (1.0 - 0.2 * static_cast<double>(random_u64() % 1024) / 1024.0);
-    return static_cast<std::int64_t>(std::max(jittered, std::min(retry_after_seconds, 3600.0) * 1e9));
+    return retry_call(options_, fmt::format("{}({})", call, id.text), stop, std::forward<F>(attempt));
   }
 
   const RetryOptions options_;

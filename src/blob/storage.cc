@@ -3,6 +3,7 @@
 #include <array>
 
 #include "blob/filesystem/filesystem_storage.h"
+#include "blob/s3/s3_storage.h"
 #include "blob/sftp/sftp_storage.h"
 
 namespace cairn::blob {
@@ -15,6 +16,11 @@ StorageResult open_filesystem_config(const Json& config, OpenOptions options, st
   return open_filesystem(parsed, options, std::move(stop));
 }
 
+StorageResult open_s3_config(const Json& config, OpenOptions options, std::stop_token stop) {
+  TRY_ASSIGN(const S3Options parsed, S3Options::from_json(config));
+  return open_s3(parsed, options, std::move(stop));
+}
+
 struct StoreType {
   std::string_view name;
   StorageResult (*open)(const Json& config, OpenOptions options, std::stop_token stop);
@@ -24,6 +30,7 @@ struct StoreType {
 constexpr std::array kStoreTypes = {
     StoreType{"filesystem", open_filesystem_config},
     StoreType{"sftp", open_sftp},
+    StoreType{"s3", open_s3_config},
 };
 
 }  // namespace

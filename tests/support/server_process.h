@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <thread>
@@ -74,6 +75,24 @@ inline std::string find_program(const std::string& name) {
     }
   }
   return "";
+}
+
+// A program that scripts/test-servers.sh builds. Errors: unsupported, when it is not there (the test skips).
+inline Result<std::string> find_test_server(const std::string& name, const std::string& version) {
+  const auto environment = [](const char* variable) -> std::string {
+    const char* value = std::getenv(variable);
+    return value != nullptr ? value : "";
+  };
+  std::string cache = environment("CAIRN_TEST_SERVERS");
+  if (cache.empty()) {
+    const std::string base = environment("XDG_CACHE_HOME");
+    cache = (base.empty() ? environment("HOME") + "/.cache" : base) + "/cairn-test-servers";
+  }
+  const std::string path = cache + "/" + name + "-" + version + "/" + name;
+  if (::access(path.c_str(), X_OK) != 0) {
+    return error(Code::unsupported, "{} is not built: run scripts/test-servers.sh", name);
+  }
+  return path;
 }
 
 }  // namespace cairn::test

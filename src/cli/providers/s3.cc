@@ -90,7 +90,7 @@ Provider s3_provider() {
                {"roleRegion", "", kAlways},
                {"region", "region"},
                {"pointInTime", "point-in-time", kOmitEmpty, point_in_time}},
-      .supported = false,
+      .supported = true,
   };
 }
 
