@@ -1,5 +1,7 @@
 #include "cli/connect_flow.h"
 
+#include "sys/file.h"
+
 namespace cairn::cli {
 namespace {
 
@@ -150,6 +152,22 @@ Status connect_to(Context& context, const ParsedCommand& command, const blob::Co
   }
   context.notice("Connected to repository.");
   return {};
+}
+
+void forget_cached_format(Context& context, const repo::Repository& repository) {
+  const std::string directory = repository.config() == nullptr
+                                    ? ""
+                                    : repo::effective_cache_directory(*repository.config(), repository.config_path());
+  if (directory.empty()) {
+    return;
+  }
+  for (const char* name : {format::kFormatBlobId, format::kBlobConfigBlobId}) {
+    const std::string path = directory + "/" + name;
+    context.notice("deleting {}", path);
+    if (Status s = sys::remove_file(path); !s.ok()) {
+      context.warn("{}", s.message());
+    }
+  }
 }
 
 }  // namespace cairn::cli

@@ -27,4 +27,7 @@ Result<Target> open_target(Context& context, const ParsedCommand& command, blob:
 Status connect_to(Context& context, const ParsedCommand& command, const blob::ConnectionInfo& storage,
                   const std::string& password);
 
+// Removes the format blobs from this client's cache, so that the next command sees what was changed.
+void forget_cached_format(Context& context, const repo::Repository& repository);
+
 }  // namespace cairn::cli

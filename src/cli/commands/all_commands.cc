@@ -54,7 +54,10 @@ CommandTable build() {
            add_repository_disconnect,
            add_repository_set_client,
            add_repository_status,
+           add_repository_change_password,
+           add_repository_set_parameters,
            add_repository_sync_to,
+           add_repository_throttle,
            add_restore,
            add_server_users,  // before other commands of the group
            add_server_acl,

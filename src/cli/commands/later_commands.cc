@@ -7,10 +7,7 @@ void add_later_commands(CommandTable& table) {
   static const CommandSpec kLater[] = {
       {.path = "mount"},
       {.path = "notification", .aliases = {"notifications"}},
-      {.path = "repository change-password"},
       {.path = "repository repair"},
-      {.path = "repository set-parameters", .aliases = {"set-params"}},
-      {.path = "repository throttle"},
       {.path = "repository upgrade"},
       {.path = "repository validate-provider"},
       {.path = "server cancel"},

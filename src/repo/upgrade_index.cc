@@ -1,0 +1,42 @@
+#include "repo/upgrade_index.h"
+
+#include "content/session.h"
+
+namespace cairn::repo {
+
+Status copy_index_to_epochs(Repository& repository, const format::EpochParameters& epochs, int index_version,
+                            std::stop_token stop) {
+  content::ContentManager& contents = repository.contents();
+  TRY(contents.refresh(stop));
+  index::IndexBuilder all;
+  content::IterateOptions with_deleted;
+  with_deleted.include_deleted = true;
+  TRY(contents.iterate(
+          with_deleted,
+          [&](const content::ContentInfo& i) -> Status {
+            index::Entry e;
+            e.id = i.id;
+            e.pack = i.pack.text;
+            e.pack_offset = i.pack_offset;
+            e.packed_length = i.packed_length;
+            e.original_length = i.original_length;
+            e.timestamp_seconds = i.timestamp_seconds;
+            e.compression = i.compression;
+            e.format_version = i.format_version;
+            e.encryption_key_id = i.encryption_key_id;
+            e.deleted = i.deleted;
+            all.add(e);
+            return {};
+          },
+          stop),
+      "error iterating contents");
+  TRY_ASSIGN(std::vector<Buffer> shards, all.build(index_version), "building index");
+  TRY_ASSIGN(auto crypto, format::UnitCrypto::create(*repository.format().current()));
+  const auto manager = index::make_epoch_manager(
+      repository.storage_ptr(), std::move(crypto), [&] { return epochs; }, repository.clock());
+  TRY(manager->write(std::move(shards), content::new_session_id(repository.clock().now()), stop),
+      "error writing index");
+  return {};
+}
+
+}  // namespace cairn::repo
