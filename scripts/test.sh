@@ -25,6 +25,6 @@ for preset in ${SANITIZE:-}; do
   fi
 done
 
+scripts/test-servers.sh --missing  # which tests will skip, and why
 ctest --test-dir build/release --output-on-failure --no-tests=error -j "$test_jobs" "$@" || status=1
-scripts/test-servers.sh --missing
 exit $status
