@@ -1,6 +1,6 @@
 // Random histories by seed.   simulation [--seeds N] [--first F] [--jobs J] [--days D] [--mistake NAME] [--seconds S]
-// Exit code 0: nothing was lost (with a planted mistake: it was found). A failing seed is printed; --first SEED repeats
-// it.
+// [--freeze CALLS] Exit code 0: nothing was lost (with a planted mistake: it was found). A failing seed is printed;
+// --first SEED repeats it.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +25,7 @@ struct Arguments {
   std::uint64_t first = 1, seeds = 1000;
   unsigned jobs = 1;
   int days = 12;
+  std::uint64_t freeze = Faults().freeze;
   std::int64_t seconds = 0;  // 0: no limit
   Mistake mistake = Mistake::none;
   bool verbose = false;
@@ -49,6 +50,8 @@ bool parse(int argc, char** argv, Arguments& a) {
       a.jobs = static_cast<unsigned>(std::strtoul(value, nullptr, 10));
     } else if (name == "--days") {
       a.days = std::atoi(value);
+    } else if (name == "--freeze") {
+      a.freeze = std::strtoull(value, nullptr, 10);
     } else if (name == "--seconds") {
       a.seconds = std::atol(value);
     } else if (name == "--mistake") {
@@ -76,6 +79,7 @@ Totals run_share(const Arguments& a, unsigned share) {
     HistoryOptions o;
     o.seed = a.first + n;
     o.days = a.days;
+    o.faults.freeze = a.freeze;
     o.clients = 2 + static_cast<unsigned>(o.seed % 2);
     const Outcome out = run_history(o);
     if (n % 64 == 0 && run_history(o).trace != out.trace) {
@@ -110,7 +114,8 @@ int main(int argc, char** argv) {
   Arguments a;
   if (!parse(argc, argv, a)) {
     std::fprintf(stderr,
-                 "usage: simulation [--seeds N] [--first F] [--jobs J] [--days D] [--seconds S] [--mistake NAME]\n");
+                 "usage: simulation [--seeds N] [--first F] [--jobs J] [--days D] [--seconds S] [--freeze CALLS] "
+                 "[--mistake NAME]\n");
     return 2;
   }
   int ends[2];
