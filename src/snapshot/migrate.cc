@@ -146,7 +146,55 @@ Status Migration::migrate_one(const SnapshotManifest& snapshot, const PolicyTree
   copy.root = std::move(*root);
   const std::stop_token never;
   TRY(save_snapshot(to_.manifests(), copy, never), "cannot save manifest");
-  return to_.flush(never).with_frame("error flushing writer");
+  TRY(to_.flush(never), "error flushing writer");
+  if (callbacks_.on_saved) {
+    callbacks_.on_saved(copy);
+  }
+  return {};
+}
+
+Status Migration::learn(const DirEntry& from, const DirEntry& to, std::stop_token stop) {
+  if (stop.stop_requested()) {
+    return error(Code::cancelled, "cancelled");
+  }
+  if (from.type != EntryType::directory) {
+    const std::scoped_lock lock(mutex_);
+    copied_.emplace(from.obj.text(), to.obj);
+    return {};
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!copied_.emplace(from.obj.text(), to.obj).second) {
+      return {};
+    }
+  }
+  std::unordered_map<std::string, DirEntry> twins;
+  const auto collect = [&](const DirEntryView& e) -> Status {
+    twins.insert_or_assign(std::string(e.name), e.to_entry());
+    return {};
+  };
+  if (!for_each_child(to_.objects(), to.obj, collect, {}, stop).ok()) {
+    return {};
+  }
+  // Pairs first: no directory is held open while those below it are read.
+  std::vector<std::pair<DirEntry, DirEntry>> below;
+  const auto pair = [&](const DirEntryView& e) -> Status {
+    const auto twin = twins.find(std::string(e.name));
+    if (twin == twins.end()) {
+      return {};
+    }
+    const DirEntry& there = twin->second;
+    if (e.type == there.type && e.mtime == there.mtime && (e.type == EntryType::directory || e.size == there.size)) {
+      below.emplace_back(e.to_entry(), there);
+    }
+    return {};
+  };
+  (void)for_each_child(from_.objects(), from.obj, pair, {}, stop).ok();
+  twins.clear();
+  for (const auto& [a, b] : below) {
+    TRY(learn(a, b, stop));
+  }
+  return {};
 }
 
 Status Migration::migrate(const SourceInfo& source, std::stop_token stop) {
@@ -155,6 +203,11 @@ Status Migration::migrate(const SourceInfo& source, std::stop_token stop) {
   if (options_.latest_only && snapshots.size() > 1) {
     snapshots.erase(snapshots.begin(), snapshots.end() - 1);
   }
+  return migrate(source, snapshots, std::move(stop));
+}
+
+Status Migration::migrate(const SourceInfo& source, const std::vector<SnapshotManifest>& snapshots,
+                          std::stop_token stop) {
   TRY_ASSIGN(const auto present, snapshots_of(to_.manifests(), source, stop));
   TRY_ASSIGN(const PolicyTree policies, PolicyTree::load(to_.manifests(), source, stop), "unable to get policy tree");
   Status first;

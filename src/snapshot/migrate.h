@@ -28,12 +28,18 @@ class Migration {
   struct Callbacks {
     std::function<void(const SnapshotManifest& snapshot, bool already)> on_snapshot;
     std::function<void(const SnapshotManifest& snapshot, const Status& status)> on_error;
+    std::function<void(const SnapshotManifest& copy)> on_saved = {};  // the copy is stored for good
   };
   Migration(repo::Repository& from, repo::Repository& to, MigrateOptions options, Callbacks callbacks);
   // Complete snapshots of the source, oldest first, that the destination does not have (same source and start time).
   // Saved with times, description, tags, pins and counters; flushed after each. Goes on after a snapshot that cannot be
   // copied (on_error) and returns the first such error.
   Status migrate(const SourceInfo& source, std::stop_token stop);
+  // The same for these snapshots of the source, whichever the destination has.
+  Status migrate(const SourceInfo& source, const std::vector<SnapshotManifest>& snapshots, std::stop_token stop);
+  // `to` is an earlier copy of `from`: files in it are not read again. Only directories are read. A directory that
+  // cannot be read teaches nothing. Errors: cancelled.
+  Status learn(const DirEntry& from, const DirEntry& to, std::stop_token stop);
 
  private:
   class Tree;

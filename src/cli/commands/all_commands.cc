@@ -1,4 +1,5 @@
 #include "cli/commands/commands.h"
+#include "cli/commands/copies.h"
 
 namespace cairn::cli {
 namespace {
@@ -52,12 +53,14 @@ CommandTable build() {
            add_repository_connect,
            add_repository_create,
            add_repository_disconnect,
+           add_repository_replicate,
            add_repository_set_client,
            add_repository_status,
            add_repository_change_password,
            add_repository_set_parameters,
            add_repository_sync_to,
            add_repository_throttle,
+           add_repository_validate_provider,
            add_restore,
            add_server_users,  // before other commands of the group
            add_server_acl,
@@ -73,6 +76,7 @@ CommandTable build() {
            add_snapshot_migrate,
            add_snapshot_pin,
            add_snapshot_verify,
+           add_status,
            add_later_commands,
        }) {
     add(table);

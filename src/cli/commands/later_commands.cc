@@ -9,7 +9,6 @@ void add_later_commands(CommandTable& table) {
       {.path = "notification", .aliases = {"notifications"}},
       {.path = "repository repair"},
       {.path = "repository upgrade"},
-      {.path = "repository validate-provider"},
       {.path = "server cancel"},
       {.path = "server flush"},
       {.path = "server pause"},

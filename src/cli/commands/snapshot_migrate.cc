@@ -1,29 +1,14 @@
 #include <algorithm>
 
 #include "cli/commands/commands.h"
-#include "cli/password.h"
+#include "cli/other_repository.h"
 #include "cli/targets.h"
-#include "repo/local_config.h"
 #include "snapshot/migrate.h"
 
 namespace cairn::cli {
 namespace {
 
 using enum ValueType;
-
-Result<std::unique_ptr<repo::Repository>> open_source(Context& context, const std::string& config) {
-  auto persisted = repo::load_persisted_password(config);
-  std::string password = persisted.ok() ? std::move(*persisted) : context.given_password();
-  if (password.empty()) {
-    TRY_ASSIGN(password, ask_password(context, "Enter password to open source repository: "));
-  }
-  repo::OpenOptions options = context.open_options();
-  options.read_only = true;
-  auto opened = repo::Repository::open(config, password, options, context.stop());
-  wipe(password);
-  TRY(opened, "can't open source repository");
-  return opened;
-}
 
 Result<std::vector<snapshot::SourceInfo>> chosen_sources(Context& context, const ParsedCommand& command,
                                                          repo::Repository& source) {
@@ -64,7 +49,10 @@ Status migrate_policies(Context& context, const ParsedCommand& command, repo::Re
 
 Status run_snapshot_migrate(Context& context, const ParsedCommand& command) {
   TRY_ASSIGN(const auto to, context.open_repository());
-  TRY_ASSIGN(const auto from, open_source(context, command.text("source-config")));
+  TRY_ASSIGN(const auto from, open_other_repository(context, {.config_path = command.text("source-config"),
+                                                              .role = "source repository",
+                                                              .password = context.given_password(),
+                                                              .read_only = true}));
   TRY_ASSIGN(const auto sources, chosen_sources(context, command, *from), "can't retrieve sources");
   if (command.boolean("policies")) {
     TRY(migrate_policies(context, command, *from, *to, sources));
