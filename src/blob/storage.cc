@@ -2,9 +2,12 @@
 
 #include <array>
 
+#include "blob/azure/azure_storage.h"
 #include "blob/filesystem/filesystem_storage.h"
+#include "blob/rclone/rclone_storage.h"
 #include "blob/s3/s3_storage.h"
 #include "blob/sftp/sftp_storage.h"
+#include "blob/webdav/webdav_storage.h"
 
 namespace cairn::blob {
 namespace {
@@ -28,9 +31,12 @@ struct StoreType {
 
 // One row a store. A new store adds its row and its folder, nothing else.
 constexpr std::array kStoreTypes = {
+    StoreType{"azureBlob", open_azure},
     StoreType{"filesystem", open_filesystem_config},
-    StoreType{"sftp", open_sftp},
+    StoreType{"rclone", open_rclone},
     StoreType{"s3", open_s3_config},
+    StoreType{"sftp", open_sftp},
+    StoreType{"webdav", open_webdav},
 };
 
 }  // namespace

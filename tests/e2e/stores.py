@@ -125,7 +125,63 @@ class SftpExternal(Sftp):
                 f"-o UserKnownHostsFile={self.path('known')}"]
 
 
-STORES = {"sftp": Sftp, "sftp-external": SftpExternal}
+NGINX = """
+load_module /usr/lib/nginx/modules/ngx_http_dav_ext_module.so;
+daemon off; {user} pid {dir}/nginx.pid; error_log {dir}/error.log;
+events {{ worker_connections 256; }}
+http {{
+  access_log off; client_max_body_size 0; client_body_temp_path {dir}/body;
+  proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      root {dir}/served; auth_basic x; auth_basic_user_file {dir}/users;
+      dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND OPTIONS;
+    }}
+  }}
+}}
+"""
+
+
+class Webdav(Store):
+    word = "webdav"
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        nginx = program("nginx")
+        if not os.path.exists("/usr/lib/nginx/modules/ngx_http_dav_ext_module.so"):
+            raise Missing("libnginx-mod-http-dav-ext is not installed")
+        os.makedirs(os.path.join(directory, "served"))
+        self.port = free_port()
+        with open(os.path.join(directory, "users"), "w", encoding="utf-8") as f:
+            f.write("test:{PLAIN}testsecret\n")
+        config = os.path.join(directory, "nginx.conf")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write(NGINX.format(dir=directory, port=self.port, user="user root;" if os.geteuid() == 0 else ""))
+        self.servers = [Server(self.port, nginx, "-c", config, "-e", os.path.join(directory, "error.log"))]
+
+    def flags(self, place="repo", wrong=False):
+        return [f"--url=http://127.0.0.1:{self.port}/{place}", "--webdav-username=test",
+                f"--webdav-password={'wrongsecret' if wrong else 'testsecret'}"]
+
+
+class Rclone(Store):
+    word = "rclone"
+    secret_is_checked = False
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        program("rclone")
+        os.makedirs(os.path.join(directory, "served"))
+
+    def flags(self, place="repo", wrong=False):
+        return [f"--remote-path={self.directory}/served/{place}"]
+
+    def refused_flags(self):
+        return ["--remote-path=no-such-remote:x", "--rclone-env=RCLONE_CONFIG=/dev/null"]
+
+
+STORES = {"sftp": Sftp, "sftp-external": SftpExternal, "webdav": Webdav, "rclone": Rclone}
 
 
 def expect_refusal(client, store, verb, flags, words):
@@ -144,7 +200,7 @@ def life(options, directory, store):
     first = Cairn(options.program, os.path.join(directory, "first"))
     expect_refusal(first, store, "connect", store.flags("nothing-here"),
                    ["not initialized", "no such file", "cannot access storage path", "not found", "does not exist"])
-    expect_refusal(first, store, "connect", store.refused_flags(), ["connection refused", "exit status 255"])
+    expect_refusal(first, store, "connect", store.refused_flags(), ["connection refused", "exit status 255", "didn't find section"])
     if store.secret_is_checked:
         for verb in ("connect", "create"):
             expect_refusal(first, store, verb, store.flags(wrong=True),

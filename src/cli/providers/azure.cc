@@ -51,7 +51,7 @@ Provider azure_provider() {
                {"azureFederatedTokenFile", "azure-federated-token-file"},
                {"storageDomain", "storage-domain"},
                {"pointInTime", "point-in-time", kOmitEmpty, point_in_time}},
-      .supported = false,
+      .supported = true,
   };
 }
 

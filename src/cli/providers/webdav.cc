@@ -21,7 +21,7 @@ Provider webdav_provider() {
                {"atomicWrites", "atomic-writes", kAlways},
                {"dirShards", "", kAlways, dir_shards},
                {"listParallelism", "list-parallelism"}},
-      .supported = false,
+      .supported = true,
   };
 }
 
