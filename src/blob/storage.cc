@@ -4,6 +4,7 @@
 
 #include "blob/azure/azure_storage.h"
 #include "blob/filesystem/filesystem_storage.h"
+#include "blob/gcs/gcs_storage.h"
 #include "blob/rclone/rclone_storage.h"
 #include "blob/s3/s3_storage.h"
 #include "blob/sftp/sftp_storage.h"
@@ -33,6 +34,7 @@ struct StoreType {
 constexpr std::array kStoreTypes = {
     StoreType{"azureBlob", open_azure},
     StoreType{"filesystem", open_filesystem_config},
+    StoreType{"gcs", open_gcs},
     StoreType{"rclone", open_rclone},
     StoreType{"s3", open_s3_config},
     StoreType{"sftp", open_sftp},

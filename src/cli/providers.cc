@@ -136,7 +136,9 @@ Result<blob::ConnectionInfo> provider_connection(const ParsedCommand& command, b
   const auto provider =
       std::find_if(providers().begin(), providers().end(), [&](const Provider& each) { return each.word == word; });
   if (provider == providers().end() || !provider->supported) {
-    return error(Code::unsupported, "storage type '{}' is not supported in this version", word);
+    return provider != providers().end() && !provider->refusal.empty()
+               ? Status(Code::unsupported, provider->refusal)
+               : error(Code::unsupported, "storage type '{}' is not supported in this version", word);
   }
   Json config = Json::object();
   for (const ConfigKey& key : provider->keys) {

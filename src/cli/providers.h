@@ -29,6 +29,7 @@ struct Provider {
   std::vector<FlagSpec> flags;
   std::vector<ConfigKey> keys{};  // in the order in which they are stored
   bool supported = false;
+  std::string refusal{};  // why it is not, when that is for good
 };
 // from-config is not among them: it takes its storage from elsewhere.
 const std::vector<Provider>& providers();

@@ -20,6 +20,7 @@
 #include "tests/support/azure_server.h"
 #include "tests/support/dav_server.h"
 #include "tests/support/faulty_storage.h"
+#include "tests/support/gcs_server.h"
 #include "tests/support/gen.h"
 #include "tests/support/s3_server.h"
 #include "tests/support/ssh_server.h"
@@ -97,6 +98,15 @@ Result<StoragePtr> open_azure_store(const std::string& dir) {
   const std::string container = to_lower(sys::base_name(dir));
   TRY(server.make_container(container));
   return blob::open_storage({"azureBlob", server.config(container)}, {.create = true}, {});
+}
+
+std::string gcs_missing() { return GcsServer::missing(); }
+
+Result<StoragePtr> open_gcs_store(const std::string& dir) {
+  static GcsServer server;
+  const std::string bucket = to_lower(sys::base_name(dir));
+  TRY(server.make_bucket(bucket));
+  return blob::open_storage({"gcs", server.config(bucket)}, {.create = true}, {});
 }
 
 std::string rclone_missing() { return find_program("rclone").empty() ? "rclone is not installed" : ""; }
@@ -192,6 +202,11 @@ const StoreCase kStores[] = {
      .open = open_azure_store,
      .has_capacity = false,
      .missing = azurite_missing},
+    {.name = "gcs",
+     .survives_process = true,
+     .open = open_gcs_store,
+     .has_capacity = false,
+     .missing = gcs_missing},
     {.name = "rclone",
      .survives_process = true,
      .open = open_rclone_store,

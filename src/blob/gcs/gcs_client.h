@@ -1,0 +1,34 @@
+// Requests to Google Cloud Storage: addresses and tokens.
+#pragma once
+
+#include "base/json.h"
+#include "net/bearer_token.h"
+
+namespace cairn::blob {
+
+struct GcsOptions {
+  std::string bucket, prefix;
+  Json credentials;  // of a service account, null: none
+  bool read_only = false;
+  std::string origin = "https://storage.googleapis.com";
+  bool anonymous = false;  // an emulator
+  // Reads the credentials file, too. Errors: invalid_argument, unsupported.
+  static Result<GcsOptions> from_json(const Json& config);
+};
+
+class GcsClient {
+ public:
+  // Errors: invalid_argument (unusable credentials).
+  static Result<std::shared_ptr<GcsClient>> create(const GcsOptions& options);
+  // `path` below the origin, encoded, with query. Any status is success. Errors: those of HttpClient;
+  // permission_denied (no token to be had).
+  Result<net::HttpResponse> send(net::HttpRequest request, const std::string& path, std::stop_token stop);
+
+ private:
+  GcsClient() = default;
+  std::string origin_;
+  std::shared_ptr<net::HttpClient> client_;
+  std::unique_ptr<net::BearerToken> token_;  // null: anonymous
+};
+
+}  // namespace cairn::blob
