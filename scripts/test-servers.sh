@@ -9,6 +9,8 @@ set -uo pipefail
 # name, version, kind, source
 servers='
 versitygw v1.8.0 go github.com/versity/versitygw/cmd/versitygw
+fake-gcs-server v1.56.1 go github.com/fsouza/fake-gcs-server
+azurite 3.35.0 npm azurite-blob
 '
 
 cache=${CAIRN_TEST_SERVERS:-${XDG_CACHE_HOME:-$HOME/.cache}/cairn-test-servers}
@@ -33,6 +35,22 @@ build_go() {
     rm -f "$folder/missing"
   else
     why "$name" "$folder" "building it failed, see $folder/build.log"
+  fi
+}
+
+build_npm() {
+  local name=$1 version=$2 binary=$3 folder=$4
+  if ! command -v npm >/dev/null; then
+    why "$name" "$folder" "there is no npm on this machine"
+    return
+  fi
+  echo "test-servers: installing $name $version (once)" >&2
+  mkdir -p "$folder"
+  if npm install --prefix "$folder" --no-audit --no-fund "$name@$version" >"$folder/build.log" 2>&1; then
+    ln -sfn "node_modules/.bin/$binary" "$folder/$name"
+    rm -f "$folder/missing"
+  else
+    why "$name" "$folder" "installing it failed, see $folder/build.log"
   fi
 }
 

@@ -32,12 +32,9 @@ struct StoreType {
 
 // One row a store. A new store adds its row and its folder, nothing else.
 constexpr std::array kStoreTypes = {
-    StoreType{"azureBlob", open_azure},
-    StoreType{"filesystem", open_filesystem_config},
-    StoreType{"gcs", open_gcs},
-    StoreType{"rclone", open_rclone},
-    StoreType{"s3", open_s3_config},
-    StoreType{"sftp", open_sftp},
+    StoreType{"azureBlob", open_azure}, StoreType{"filesystem", open_filesystem_config},
+    StoreType{"gcs", open_gcs},         StoreType{"rclone", open_rclone},
+    StoreType{"s3", open_s3_config},    StoreType{"sftp", open_sftp},
     StoreType{"webdav", open_webdav},
 };
 

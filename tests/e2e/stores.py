@@ -6,6 +6,9 @@ server that is not there, a wrong secret and a place without a repository each g
 nothing is made by them. --store picks one; a server that the machine does not have skips the test and says so.
 """
 
+import base64
+import hmac
+import json
 import os
 import random
 import shutil
@@ -13,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import e2e
 from e2e import Cairn, Failed, change_tree, digest, make_tree, restored_digest
@@ -181,7 +185,88 @@ class Rclone(Store):
         return ["--remote-path=no-such-remote:x", "--rclone-env=RCLONE_CONFIG=/dev/null"]
 
 
-STORES = {"sftp": Sftp, "sftp-external": SftpExternal, "webdav": Webdav, "rclone": Rclone}
+def built_server(name, version):
+    """A server that scripts/test-servers.sh makes."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", ""), ".cache")
+    cache = os.environ.get("CAIRN_TEST_SERVERS") or os.path.join(base, "cairn-test-servers")
+    path = os.path.join(cache, f"{name}-{version}", name)
+    if not os.access(path, os.X_OK):
+        raise Missing(f"{name} is not built: run scripts/test-servers.sh")
+    return path
+
+
+class Azure(Store):
+    """Through tokens, since no flag of the command line turns TLS off."""
+
+    word = "from-config"
+    KEY = base64.b64encode(b"testsecret of the azure store").decode()
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.port = free_port()
+        self.servers = [Server(self.port, built_server("azurite", "3.35.0"), "--blobHost", "127.0.0.1", "--blobPort",
+                               str(self.port), "--inMemoryPersistence", "--skipApiVersionCheck", "--silent",
+                               "--disableTelemetry", env={"AZURITE_ACCOUNTS": f"127:{self.KEY}"})]
+        self.call("PUT", "restype=container")
+
+    def call(self, method, query):
+        """A request about the container, signed."""
+        when = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
+        text = (f"{method}" + "\n" * 12 + f"x-ms-date:{when}\nx-ms-version:2021-12-02\n/127/127/box" +
+                "".join("\n" + pair.replace("=", ":") for pair in sorted(query.split("&"))))
+        signature = base64.b64encode(hmac.digest(base64.b64decode(self.KEY), text.encode(), "sha256")).decode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/127/box?{query}", method=method, headers={
+            "x-ms-date": when, "x-ms-version": "2021-12-02", "Authorization": f"SharedKey 127:{signature}"})
+        return urllib.request.urlopen(request).read().decode()
+
+    def places(self):
+        return self.call("GET", "comp=list&restype=container")
+
+    def token(self, name, **changes):
+        config = {"container": "box", "storageAccount": "127", "storageKey": self.KEY,
+                  "storageDomain": f"0.0.1:{self.port}/127", "doNotUseTLS": True, **changes}
+        path = os.path.join(self.directory, name)
+        token = {"version": "1", "storage": {"type": "azureBlob", "config": config}}
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(base64.urlsafe_b64encode(json.dumps(token).encode()).decode().rstrip("="))
+        return [f"--token-file={path}"]
+
+    def flags(self, place="repo", wrong=False):
+        key = base64.b64encode(b"wrongsecret").decode() if wrong else self.KEY
+        return self.token(f"token-{place}-{wrong}", prefix=place + "/", storageKey=key)
+
+    def refused_flags(self):
+        return self.token("token-refused", storageDomain=f"0.0.1:{free_port()}/127")
+
+
+class Gcs(Store):
+    word = "gcs"
+    secret_is_checked = False
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.port = free_port()
+        address = f"127.0.0.1:{self.port}"
+        self.url = f"http://{address}/storage/v1/b"
+        self.servers = [Server(self.port, built_server("fake-gcs-server", "v1.56.1"), "-scheme", "http", "-host", "127.0.0.1",
+                               "-port", str(self.port), "-backend", "memory", "-public-host", address,
+                               "-external-url", f"http://{address}")]
+        os.environ["STORAGE_EMULATOR_HOST"] = address
+        urllib.request.urlopen(urllib.request.Request(self.url + "?project=p", b'{"name":"box"}',
+                                                      {"Content-Type": "application/json"})).read()
+
+    def places(self):
+        listed = json.load(urllib.request.urlopen(self.url + "/box/o"))
+        return sorted(item["name"] for item in listed.get("items", []))
+
+    def flags(self, place="repo", wrong=False):
+        return ["--bucket=box", f"--prefix={place}/"]
+
+    def refused_flags(self):
+        return ["--bucket=no-such-bucket"]
+
+
+STORES = {"azure": Azure, "gcs": Gcs, "sftp": Sftp, "sftp-external": SftpExternal, "webdav": Webdav, "rclone": Rclone}
 
 
 def expect_refusal(client, store, verb, flags, words):
@@ -200,7 +285,8 @@ def life(options, directory, store):
     first = Cairn(options.program, os.path.join(directory, "first"))
     expect_refusal(first, store, "connect", store.flags("nothing-here"),
                    ["not initialized", "no such file", "cannot access storage path", "not found", "does not exist"])
-    expect_refusal(first, store, "connect", store.refused_flags(), ["connection refused", "exit status 255", "didn't find section"])
+    expect_refusal(first, store, "connect", store.refused_flags(), ["connection refused", "exit status 255", "didn't find section",
+                    'bucket "no-such-bucket" does not exist'])
     if store.secret_is_checked:
         for verb in ("connect", "create"):
             expect_refusal(first, store, verb, store.flags(wrong=True),

@@ -16,10 +16,10 @@ class GcsServer {
 
   GcsServer() {
     const std::string port = std::to_string(port_);
-    auto server = ServerProcess::start({program().value(), "-scheme", "http", "-host", "127.0.0.1", "-port", port,
-                                        "-backend", "memory", "-log-level", "error", "-public-host", "127.0.0.1:" + port,
-                                        "-external-url", "http://127.0.0.1:" + port},
-                                       port_);
+    auto server = ServerProcess::start(
+        {program().value(), "-scheme", "http", "-host", "127.0.0.1", "-port", port, "-backend", "memory", "-log-level",
+         "error", "-public-host", "127.0.0.1:" + port, "-external-url", "http://127.0.0.1:" + port},
+        port_);
     EXPECT_TRUE(server.ok()) << server.status().message();
     if (server.ok()) {
       server_.emplace(std::move(server).value());

@@ -26,7 +26,8 @@ Result<Json> read_credentials(const Json& config) {
     path = environment("GOOGLE_APPLICATION_CREDENTIALS");
   }
   if (path.empty()) {
-    return error(Code::invalid_argument, "gcs: credentials must be provided: --credentials-file with a service account");
+    return error(Code::invalid_argument,
+                 "gcs: credentials must be provided: --credentials-file with a service account");
   }
   auto text = sys::read_file(path, 1 << 20);
   if (!text.ok()) {
@@ -62,7 +63,8 @@ Result<GcsOptions> GcsOptions::from_json(const Json& config) {
   }
   TRY_ASSIGN(options.credentials, read_credentials(config));
   if (options.credentials["type"].as_string() != "service_account") {
-    return error(Code::unsupported, "gcs: credentials of type \"{}\" are not supported, only those of a service account",
+    return error(Code::unsupported,
+                 "gcs: credentials of type \"{}\" are not supported, only those of a service account",
                  options.credentials["type"].as_string());
   }
   return options;

@@ -38,7 +38,8 @@ Result<Json> credentials(const ParsedCommand& command, bool) {
   if (path.empty() || !command.boolean("embed-credentials")) {
     return Json();
   }
-  TRY_ASSIGN(const Buffer text, sys::read_file(path, std::size_t{1} << 20), "unable to read service account credentials");
+  TRY_ASSIGN(const Buffer text, sys::read_file(path, std::size_t{1} << 20),
+             "unable to read service account credentials");
   auto json = Json::parse(text.text());
   if (!json.ok()) {
     return error(Code::invalid_argument, "{} is not a credentials file", path);
@@ -67,8 +68,9 @@ Provider gdrive_provider() {
           .type = "gdrive",
           .help = "a Google Drive folder",
           .flags = google_flags(true),
-          .refusal = "Google Drive is not supported: rclone reaches it (repository "
-                     "create rclone --remote-path=REMOTE:FOLDER)"};
+          .refusal =
+              "Google Drive is not supported: rclone reaches it (repository "
+              "create rclone --remote-path=REMOTE:FOLDER)"};
 }
 
 }  // namespace cairn::cli
