@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "cli/console.h"
 #include "cli/context.h"
+#include "cli/error_notification.h"
 #include "cli/log_file.h"
 
 #include "cli/usage.h"
@@ -220,8 +221,10 @@ int run_program(const std::vector<std::string>& words) {
   Context context(program, command, process_environment, signals.token());
   set_bytes_base2(context.env_true("KOPIA_BYTES_STRING_BASE_2"));
   set_up_logging(command, context);
+  const Timestamp started = system_clock().now();
   const Status status = run_command(context, command);
   if (!status.ok()) {
+    notify_about_failure(context, status, started);
     report_failure(status, context);
   }
   context.close_repository_log();

@@ -114,6 +114,11 @@ std::vector<std::string> CommandTable::problems() const {
     if (!group && command.run == nullptr && !command.later) {
       found.push_back(command.path + ": does nothing");
     }
+    for (const ArgumentSpec& argument : command.arguments) {
+      if (argument.help.empty()) {
+        found.push_back(command.path + ": argument '" + argument.name + "' has no help");
+      }
+    }
     for (std::size_t i = 0; i + 1 < command.arguments.size(); ++i) {
       if (command.arguments[i].repeatable || (!command.arguments[i].required && command.arguments[i + 1].required)) {
         found.push_back(command.path + ": argument after '" + command.arguments[i].name + "' is out of reach");

@@ -25,6 +25,7 @@ enum class ValueType : unsigned char {
   real,
   duration,
   byte_size,  // 64KB, 1MiB; all units are powers of 1024
+  key_value,  // key:value
   choice,     // one of FlagSpec::choices
   existing_file,
   existing_directory,

@@ -85,6 +85,7 @@ Result<std::unique_ptr<repo::Repository>> Context::open_repository(OpenRequest r
   repo::OpenOptions options = open_options();
   options.read_only = request.read_only;
   options.defer_indexes = request.defer_indexes;
+  SecretBytes kept(as_bytes(password));
   Result<std::unique_ptr<repo::Repository>> opened = repo::Repository::open(config_path_, password, options, stop_);
   wipe(password);
   if (!opened.ok()) {
@@ -92,10 +93,20 @@ Result<std::unique_ptr<repo::Repository>> Context::open_repository(OpenRequest r
     warn("failed to open repository: {}", failure.message());
     return std::move(failure).with_frame("unable to open repository").with_frame(kFrame);
   }
+  opened_with_ = std::move(kept);
   if (!(*opened)->read_only() && repository_log_ == nullptr && !command_.boolean("disable-repository-log")) {
     TRY(open_repository_log(**opened), kFrame);
   }
   return opened;
+}
+
+Result<std::unique_ptr<repo::Repository>> Context::reopen_repository() {
+  if (opened_with_.empty()) {
+    return std::unique_ptr<repo::Repository>();
+  }
+  repo::OpenOptions options = open_options();
+  options.read_only = true;
+  return repo::Repository::open(config_path_, as_text(opened_with_.view()), options, stop_);
 }
 
 Status Context::open_repository_log(repo::Repository& repository) {

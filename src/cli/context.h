@@ -74,6 +74,9 @@ class Context {
   // Errors carry the frame "open repository"; a failed opening has been announced by a line of its own.
   Result<std::unique_ptr<repo::Repository>> open_repository(OpenRequest request);
   Result<std::unique_ptr<repo::Repository>> open_repository() { return open_repository({}); }
+  // For a last look when a command has failed: read-only, with the password that opened it before, without words. Null
+  // when the command had opened none.
+  Result<std::unique_ptr<repo::Repository>> reopen_repository();
   repo::OpenOptions open_options() const;
   // Stores the log lines of what was opened for writing, if the repository may keep them; a failure is only logged.
   void close_repository_log();
@@ -87,6 +90,7 @@ class Context {
   std::stop_token stop_;
   std::string config_path_;
   std::shared_ptr<repo::RepositoryLog> repository_log_;
+  SecretBytes opened_with_;  // password of the repository that was opened
   bool colour_ = false, progress_ = false;
   int output_error_ = 0;
 };

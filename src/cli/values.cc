@@ -201,6 +201,10 @@ Status check_value(const FlagSpec& flag, std::string_view text) {
       return parse_int_text(text, 32).status();
     case ValueType::duration:
       return parse_go_duration(text).status();
+    case ValueType::key_value:
+      return text.find(':') != std::string_view::npos
+                 ? Status()
+                 : error(Code::invalid_argument, "invalid --{} \"{}\", must be key:value", flag.name, text);
     case ValueType::byte_size:
       return parse_byte_size(text).status();
     case ValueType::choice:

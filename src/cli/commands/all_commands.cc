@@ -43,6 +43,8 @@ CommandTable build() {
            add_maintenance_steps,
            add_manifest_list,
            add_manifest_show,
+           add_notification_profile,
+           add_notification_template,
            add_policy_delete,
            add_policy_edit,
            add_policy_export,

@@ -4,6 +4,7 @@
 
 #include "base/task_group.h"
 #include "base/units.h"
+#include "cli/auto_maintenance.h"
 #include "cli/commands/commands.h"
 #include "cli/content_view.h"
 #include "cli/format.h"
@@ -26,10 +27,6 @@ FlagSpec safety_flag() {
 
 maintenance::Safety safety_of(const ParsedCommand& command) {
   return command.text("safety") == "none" ? maintenance::Safety::none() : maintenance::Safety::full();
-}
-
-maintenance::Report report_to(Context& context) {
-  return {.line = [&context](const std::string& line) { context.notice("{}", line); }, .progress = nullptr};
 }
 
 Status run_blob_gc(Context& context, const ParsedCommand& command) {
@@ -111,10 +108,10 @@ Status run_content_rewrite(Context& context, const ParsedCommand& command) {
     const maintenance::RewriteOptions options{.now = repository->clock().now(),
                                               .pack_prefix = command.text("pack-prefix"),
                                               .dry_run = command.boolean("dry-run")};
-    TRY_ASSIGN(
-        const maintenance::RewriteStats stats,
-        maintenance::rewrite_short_packs(*repository, safety_of(command), options, report_to(context), context.stop()),
-        "error rewriting contents");
+    TRY_ASSIGN(const maintenance::RewriteStats stats,
+               maintenance::rewrite_short_packs(*repository, safety_of(command), options, maintenance_report(context),
+                                                context.stop()),
+               "error rewriting contents");
     if (!stats.problems.empty()) {
       return error(Code::corrupt, "failed to rewrite {} contents, the first: {}", stats.problems.size(),
                    stats.problems.front());

@@ -2,10 +2,10 @@
 
 #include "base/units.h"
 #include "cli/commands/commands.h"
+#include "cli/editor.h"
 #include "cli/policy_json.h"
 #include "cli/targets.h"
 #include "sys/file.h"
-#include "sys/process.h"
 #include "sys/terminal.h"
 
 namespace cairn::cli {
@@ -45,31 +45,6 @@ std::string without_comments(std::string_view text) {
     text.remove_prefix(end);
   }
   return kept;
-}
-
-std::string editor_of(const Context& context) {
-  for (const char* name : {"VISUAL", "EDITOR"}) {
-    if (std::string editor = context.env(name); !editor.empty()) {
-      return editor;
-    }
-  }
-  return "vi";
-}
-
-// $VISUAL or $EDITOR may carry arguments, hence the shell.
-Status run_editor(Context& context, const std::string& file) {
-  const std::string editor = editor_of(context);
-  sys::ProcessOptions options;
-  options.argv = {"/bin/sh", "-c", editor + " \"$1\"", "sh", file};
-  options.capture_stdout = false;
-  options.null_stdin = false;
-  options.own_group = false;
-  TRY_ASSIGN(const sys::ProcessResult result, sys::run_process(options, context.stop()), "unable to launch editor {}",
-             editor);
-  if (!result.ok()) {
-    return error(Code::failed_precondition, "unable to launch editor {}: {}", editor, result.text());
-  }
-  return {};
 }
 
 // The policy as the person leaves it. A text that is no policy is opened again, until it is left as it was.

@@ -5,6 +5,7 @@
 #include "cli/commands/commands.h"
 #include "cli/context.h"
 #include "cli/format.h"
+#include "cli/targets.h"
 
 namespace cairn::cli {
 namespace {
@@ -39,7 +40,7 @@ Status run_enable(Context& context, const ParsedCommand& command) {
   for (const auth::AclEntry& entry : auth::default_acl()) {
     TRY(auth::add_acl(repository->manifests(), entry, false, context.stop()), "unable to add default ACL");
   }
-  return repository->flush(context.stop());
+  return commit_writer(context, *repository);
 }
 
 Status run_add(Context& context, const ParsedCommand& command) {
@@ -50,7 +51,7 @@ Status run_add(Context& context, const ParsedCommand& command) {
   TRY_ASSIGN(entry.access, auth::parse_access(command.text("access")));
   TRY(auth::add_acl(repository->manifests(), entry, command.boolean("overwrite"), context.stop()),
       "error adding ACL entry");
-  return repository->flush(context.stop());
+  return commit_writer(context, *repository);
 }
 
 Json entry_json(const auth::AclEntry& entry) {
@@ -98,7 +99,7 @@ Status run_delete(Context& context, const ParsedCommand& command) {
       TRY(repository->manifests().remove(id, context.stop()), "unable to delete ACL entry {}", id);
     }
   }
-  return repository->flush(context.stop());
+  return commit_writer(context, *repository);
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 // server users add, set, list, info, delete, hash-password: straight on the repository.
 #include "auth/users.h"
+#include "cli/auto_maintenance.h"
 #include "cli/commands/commands.h"
 #include "cli/context.h"
 #include "cli/format.h"
 #include "cli/password.h"
+#include "cli/targets.h"
 
 namespace cairn::cli {
 namespace {
@@ -44,11 +46,12 @@ Result<bool> set_given_password(Context& context, const ParsedCommand& command, 
 
 Status store(Context& context, repo::Repository& repository, const auth::UserProfile& user) {
   TRY(auth::save_user(repository.manifests(), user, context.stop()), "error setting user profile");
-  TRY(repository.flush(context.stop()));
+  TRY(flush_writer(context, repository));
   context.notice(
       "\nUpdated user credentials will take effect in 5-10 minutes or when the server is restarted.\n"
       "To refresh credentials in a running server use '{} server refresh' command.\n",
       context.program());
+  run_due_maintenance(context, repository);
   return {};
 }
 
@@ -120,8 +123,9 @@ Status run_delete(Context& context, const ParsedCommand& command) {
   TRY_ASSIGN(const auto repository, context.open_repository());
   const std::string& name = command.argument("username");
   TRY(auth::delete_user(repository->manifests(), name, context.stop()), "error deleting user profile");
-  TRY(repository->flush(context.stop()));
+  TRY(flush_writer(context, *repository));
   context.notice("User \"{}\" deleted.", name);
+  run_due_maintenance(context, *repository);
   return {};
 }
 
