@@ -58,7 +58,7 @@ Json flag_value(const ParsedCommand& command, const FlagSpec& flag) {
   }
 }
 
-Result<Json> key_value(const ParsedCommand& command, const Provider& provider, const ConfigKey& key, bool create) {
+Result<Json> value_of_key(const ParsedCommand& command, const Provider& provider, const ConfigKey& key, bool create) {
   if (key.convert != nullptr) {
     return key.convert(command, create);
   }
@@ -142,7 +142,7 @@ Result<blob::ConnectionInfo> provider_connection(const ParsedCommand& command, b
   }
   Json config = Json::object();
   for (const ConfigKey& key : provider->keys) {
-    TRY_ASSIGN(Json value, key_value(command, *provider, key, create));
+    TRY_ASSIGN(Json value, value_of_key(command, *provider, key, create));
     const bool drop =
         key.presence == kOmitNull ? value.is_null() : key.presence == kOmitEmpty && value.is_empty_value();
     if (!drop) {
