@@ -11,6 +11,7 @@ pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
 find_package(CURL 7.88 REQUIRED)
 pkg_check_modules(pugixml REQUIRED IMPORTED_TARGET pugixml)
 pkg_check_modules(libssh REQUIRED IMPORTED_TARGET libssh)
+find_path(FUSE3_INCLUDE fuse3/fuse_lowlevel.h REQUIRED)  # the library itself is loaded at run time
 find_library(SNAPPY_LIBRARY snappy REQUIRED)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
   find_path(IPSEC_MB_INCLUDE intel-ipsec-mb.h)  # optional

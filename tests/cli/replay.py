@@ -18,11 +18,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
+import time
 import zipfile
 from datetime import datetime, timezone
 
@@ -276,6 +279,7 @@ OBSERVE = {"file": observe_file, "tree": observe_tree, "names": observe_names, "
 class Runner:
     def __init__(self, binary, bindings, env):
         self.binary, self.bindings, self.env = binary, bindings, env
+        self.started = {}
 
     def environment(self, step):
         env = {"PATH": SEARCH_PATH}
@@ -314,6 +318,52 @@ class Runner:
         return code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "surrogateescape")
 
 
+    def start(self, step):
+        """Starts a program that stays; waits for a line that matches `until`. Standard output, standard error so far."""
+        words = [self.bindings.substitute(w) for w in step["start"]]
+        process = subprocess.Popen(words, executable=self.binary if words[0] == "kopia" else None,
+                                   cwd=self.bindings.substitute(step.get("cwd", "${ROOT}")), env=self.environment(step),
+                                   stdin=subprocess.PIPE if step.get("stdin_pipe") else subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = [], []
+
+        def pump(stream, lines):
+            for line in stream:
+                lines.append(line.decode("utf-8", "surrogateescape"))
+
+        pumps = [threading.Thread(target=pump, args=pair) for pair in ((process.stdout, out), (process.stderr, err))]
+        for thread in pumps:
+            thread.start()
+        until, end = re.compile(step["until"]), time.time() + step.get("timeout", 60)
+        while time.time() < end and process.poll() is None and not any(until.search(x) for x in err + out):
+            time.sleep(0.05)
+        time.sleep(0.2)  # lines that follow at once
+        self.started[step["name"]] = (process, pumps, err, len(err))
+        return "".join(out), "".join(err)
+
+    def stop(self, step):
+        """Exit code, standard error since the start."""
+        process, pumps, err, seen = self.started.pop(step["stop"])
+        how = step.get("signal", "TERM")
+        if how == "stdin":
+            process.stdin.close()
+        elif how != "none":
+            process.send_signal(getattr(signal, "SIG" + how))
+        try:
+            code = process.wait(step.get("timeout", 60))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            code = "timeout"
+        for thread in pumps:
+            thread.join()
+        return code, "".join(err[seen:])
+
+    def clean_up(self):
+        for name in list(self.started):
+            self.stop({"stop": name, "signal": "KILL"})
+
+
 class Accepted:
     """The entries of differences.json for one transcript. `ours` replaces what is expected of a field; an entry with
     `line` replaces that expected line in all steps (by nothing when `ours` is null)."""
@@ -344,7 +394,7 @@ class Play:
     def report(self, index, step, field, text):
         self.differences += 1
         print("%s step %d: %s differs\n  %s\n%s" %
-              (self.scenario["name"], index, field, json.dumps(step.get("run"), ensure_ascii=False)[:600], text))
+              (self.scenario["name"], index, field, json.dumps(step.get("run") or step.get("start") or step.get("stop"), ensure_ascii=False)[:600], text))
 
     def propose(self, index, field, ours):
         self.proposals.append({"scenario": self.scenario["name"], "step": index, "field": field, "ours": ours,
@@ -374,14 +424,29 @@ class Play:
     def play_run(self, index, step):
         if self.accepted.find(index, "skip") is not None:
             return
-        code, out, err = self.runner.run(step)
+        modes = step.get("compare", {})
+        if "stop" in step:
+            if step["stop"] not in self.runner.started:  # a later command
+                self.later += 1
+                return
+            self.ran += 1
+            code, err = self.runner.stop(step)
+            self.check_exit(index, step, code, err)
+            self.check_text(index, step, "stderr", step["stderr"], err, modes.get("stderr", "exact"))
+            return
+        if "start" in step:
+            out, err = self.runner.start(step)
+            code = step["exit"] = 1 if LATER.search(err) else 0
+            if code != 0:
+                self.runner.stop({"stop": step["name"], "signal": "none"})
+        else:
+            code, out, err = self.runner.run(step)
         if code != 0 and LATER.search(err):
             self.later += 1
             for field in ("exit", "stdout", "stderr"):
                 self.accepted.find(index, field)
             return
         self.ran += 1
-        modes = step.get("compare", {})
         self.check_exit(index, step, code, err)
         self.check_text(index, step, "stdout", step["stdout"], out, modes.get("stdout", "exact"))
         self.check_text(index, step, "stderr", step["stderr"], err, modes.get("stderr", "exact"))
@@ -478,10 +543,16 @@ def main():
         if "root" in scenario.get("requires", []) and os.getuid() != 0:
             print("SKIPPED %s: needs root (ownership, steps that run as another user)" % scenario["name"])
             continue
+        if "fuse" in scenario.get("requires", []) and not os.access("/dev/fuse", os.R_OK | os.W_OK):
+            print("SKIPPED %s: needs /dev/fuse" % scenario["name"])
+            continue
         root = args.root or os.path.join(tempfile.gettempdir(), "cairn-replay-" + scenario["name"])
         fresh(root)
         play = Play(scenario, reachable_binary(binary, root), root, Accepted(entries, scenario["name"]), proposals)
-        play.play()
+        try:
+            play.play()
+        finally:
+            play.runner.clean_up()
         wipe(root)
         played += 1
         total += play.differences

@@ -43,6 +43,7 @@ CommandTable build() {
            add_maintenance_steps,
            add_manifest_list,
            add_manifest_show,
+           add_mount,
            add_notification_profile,
            add_notification_template,
            add_policy_delete,

@@ -29,6 +29,7 @@ void add_logs(CommandTable& table);
 void add_maintenance_steps(CommandTable& table);
 void add_manifest_list(CommandTable& table);
 void add_manifest_show(CommandTable& table);
+void add_mount(CommandTable& table);
 void add_notification_profile(CommandTable& table);
 void add_notification_template(CommandTable& table);
 void add_policy_delete(CommandTable& table);

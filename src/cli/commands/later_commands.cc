@@ -5,7 +5,6 @@ namespace cairn::cli {
 
 void add_later_commands(CommandTable& table) {
   static const CommandSpec kLater[] = {
-      {.path = "mount"},
       {.path = "repository repair"},
       {.path = "repository upgrade"},
       {.path = "server cancel"},
