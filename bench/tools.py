@@ -14,6 +14,8 @@ class Tool:
 
     name = ""
     needs_init_output = False
+    store = None  # s3_store.S3Store of all repositories, None: directories
+    knows_s3 = True
 
     def __init__(self, program, root, compression):
         self.program, self.root, self.compression = program, root, compression
@@ -21,6 +23,9 @@ class Tool:
         self.state = os.path.join(root, "state")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("KOPIA_", "RESTIC_", "BORG_"))}
         self.env.update(HOME=self.state, LC_ALL="C.UTF-8")
+        if self.store:
+            self.bucket, self.repository = self.store.make_bucket()
+            self.env.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="testsecret")
 
     def version(self):
         run = subprocess.run([self.program, *self.version_arguments], capture_output=True, text=True, env=self.env)
@@ -51,7 +56,10 @@ class Kopia(Tool):
                         KOPIA_CHECK_FOR_UPDATES="false")
 
     def init_commands(self):
-        yield ["repository", "create", "filesystem", f"--path={self.repository}"]
+        if self.store:
+            yield ["repository", "create", "s3", f"--bucket={self.bucket}", f"--endpoint={self.store.endpoint}", "--disable-tls"]
+        else:
+            yield ["repository", "create", "filesystem", f"--path={self.repository}"]
         if self.compression == "zstd":
             yield ["policy", "set", "--global", "--compression=zstd-fastest"]
 
@@ -82,7 +90,8 @@ class Restic(Tool):
 
     def __init__(self, program, root, compression):
         super().__init__(program, root, compression)
-        self.env.update(RESTIC_PASSWORD=PASSWORD, RESTIC_REPOSITORY=self.repository,
+        repository = f"s3:http://{self.store.endpoint}/{self.bucket}" if self.store else self.repository
+        self.env.update(RESTIC_PASSWORD=PASSWORD, RESTIC_REPOSITORY=repository,
                         RESTIC_CACHE_DIR=os.path.join(self.state, "cache"))
         self.level = "auto" if compression == "zstd" else "off"
 
@@ -105,6 +114,7 @@ class Restic(Tool):
 
 class Borg(Tool):
     name = "borg"
+    knows_s3 = False
     version_arguments = ("--version",)
     settings = {"none": "--compression none", "zstd": "--compression zstd,1"}
 

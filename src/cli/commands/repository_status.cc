@@ -52,6 +52,25 @@ Json client_json(repo::Repository& repository) {
   return json;
 }
 
+// What this command itself asked of a store that is not a volume: requests cost money there.
+struct RequestCount {
+  std::string_view name;
+  std::int64_t count;
+};
+std::vector<RequestCount> request_counts(repo::Repository& repository) {
+  const blob::StorageMetrics& m = repository.metrics();
+  return {{"get", m.gets},       {"head", m.metadata}, {"list", m.lists},           {"put", m.puts},
+          {"delete", m.removes}, {"failed", m.errors}, {"bytesRead", m.bytes_read}, {"bytesWritten", m.bytes_written}};
+}
+
+Json requests_json(repo::Repository& repository) {
+  Json json = Json::object();
+  for (const RequestCount& each : request_counts(repository)) {
+    json.set(each.name, each.count);
+  }
+  return json;
+}
+
 Json status_json(Context& context, repo::Repository& repository, const format::Parameters& format) {
   Json json = Json::object();
   json.set("configFile", context.config_path());
@@ -61,6 +80,8 @@ Json status_json(Context& context, repo::Repository& repository, const format::P
   json.set("storage", Json::object({{"type", info.type}, {"config", without_secrets(info.config)}}));
   if (const auto capacity = repository.storage().capacity(); capacity.ok()) {
     json.set("volume", Json::object({{"capacity", capacity->total_bytes}, {"available", capacity->free_bytes}}));
+  } else {
+    json.set("storageRequests", requests_json(repository));
   }
   Json content = Json::object();
   content.set("hash", format.hash);
@@ -103,6 +124,9 @@ void print_storage(Context& context, repo::Repository& repository) {
     context.print("Storage capacity:    unbounded\n");
   }
   context.print("Storage config:      {}\n", without_secrets(info.config).dump(2, std::string(21, ' ')));
+  if (!repository.storage().capacity().ok()) {
+    context.print("Storage requests:    {}\n", requests_json(repository).dump());
+  }
 }
 
 void print_format(Context& context, repo::Repository& repository, const format::Parameters& format) {

@@ -85,6 +85,7 @@ class Restorer {
         repository_(repository),
         as_kopia_(context.program().starts_with("kopia")) {}
 
+  std::int64_t parallelism() const;
   void announce(const Job& job);
   Status run(const Job& job);
 
@@ -107,6 +108,13 @@ class Restorer {
   const bool as_kopia_;
 };
 
+// A store behind a network answers late but many at once.
+std::int64_t Restorer::parallelism() const {
+  constexpr std::int64_t kRemote = 32;
+  const bool choose = !command_.given("parallel") && !repository_.storage().capacity().ok();
+  return choose ? kRemote : command_.integer("parallel");
+}
+
 void Restorer::announce(const Job& job) {
   if (command_.text("mode") != "auto") {
     return;
@@ -114,8 +122,7 @@ void Restorer::announce(const Job& job) {
   if (const auto format = archive_format("auto", job.target); format && !job.placeholder) {
     context_.notice("Restoring to {} ({})...", archive_words(*format), job.target);
   } else {
-    context_.notice("Restoring to local filesystem ({}) with parallelism={}...", job.target,
-                    command_.integer("parallel"));
+    context_.notice("Restoring to local filesystem ({}) with parallelism={}...", job.target, parallelism());
   }
 }
 
@@ -166,7 +173,7 @@ snapshot::LocalOutputOptions Restorer::local_options() const {
 
 snapshot::RestoreOptions Restorer::restore_options(const Job& job) const {
   snapshot::RestoreOptions o;
-  o.parallel = static_cast<unsigned>(std::clamp<std::int64_t>(command_.integer("parallel"), 0, 256));
+  o.parallel = static_cast<unsigned>(std::clamp<std::int64_t>(parallelism(), 0, 256));
   o.skip_existing = command_.boolean("skip-existing");
   o.delete_extra = command_.boolean("delete-extra");
   o.ignore_errors = command_.boolean("ignore-errors");
