@@ -38,14 +38,19 @@ Status read_cycle(const Json& json, Cycle& to) {
 }  // namespace
 
 Json Parameters::to_json() const {
-  return Json::object({{"owner", owner},
-                       {"quick", cycle_to_json(quick)},
-                       {"full", cycle_to_json(full)},
-                       {"logRetention", Json::object({{"maxTotalSize", log_retention.max_total_bytes},
-                                                      {"maxCount", log_retention.max_count},
-                                                      {"maxAge", log_retention.max_age.ns}})},
-                       {"extendObjectLocks", extend_object_locks},
-                       {"listParallelism", list_parallelism}});
+  Json out = Json::object({{"owner", owner},
+                           {"quick", cycle_to_json(quick)},
+                           {"full", cycle_to_json(full)},
+                           {"logRetention", Json::object({{"maxTotalSize", log_retention.max_total_bytes},
+                                                          {"maxCount", log_retention.max_count},
+                                                          {"maxAge", log_retention.max_age.ns}})},
+                           {"extendObjectLocks", extend_object_locks},
+                           {"listParallelism", list_parallelism}});
+  if (!former_owner.empty()) {
+    out.set("cairnFormerOwner", former_owner);
+    out.set("cairnOwnerSince", rfc3339(owner_since));
+  }
+  return out;
 }
 
 Result<Parameters> Parameters::from_json(const Json& json) {
@@ -65,7 +70,19 @@ Result<Parameters> Parameters::from_json(const Json& json) {
   }
   TRY(read(json, "extendObjectLocks", p.extend_object_locks));
   TRY(read(json, "listParallelism", p.list_parallelism));
+  p.former_owner = json["cairnFormerOwner"].as_string();
+  if (!p.former_owner.empty()) {
+    TRY_ASSIGN(p.owner_since, parse_rfc3339(json["cairnOwnerSince"].as_string()), "cairnOwnerSince");
+  }
   return p;
+}
+
+void Parameters::change_owner(const std::string& to, Timestamp now) {
+  if (owner != to && !owner.empty()) {
+    former_owner = owner;
+    owner_since = now;
+  }
+  owner = to;
 }
 
 Result<Parameters> load_parameters(manifest::ManifestManager& manifests, std::stop_token stop) {

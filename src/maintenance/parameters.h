@@ -28,6 +28,12 @@ struct Parameters {
   LogRetention log_retention;
   bool extend_object_locks = false;
   std::int64_t list_parallelism = 0;  // 0 = 16
+  // Who was the owner until when; members of ours that other clients ignore and drop when they change the parameters.
+  std::string former_owner;
+  Timestamp owner_since = Timestamp::zero();
+
+  // Another owner from `now` on; the same one again changes nothing.
+  void change_owner(const std::string& to, Timestamp now);
 
   Json to_json() const;
   // Errors: corrupt (a member of the wrong type).

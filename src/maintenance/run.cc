@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "index/epoch_merge.h"
 #include "maintenance/blob_tasks.h"
+#include "maintenance/lease.h"
+#include "maintenance/ownership.h"
 #include "maintenance/rewrite.h"
 #include "maintenance/snapshot_gc.h"
 #include "sys/file.h"
@@ -16,7 +18,12 @@ constexpr Duration kSkewMax = minutes(5);
 class Runner {
  public:
   Runner(repo::Repository& repository, const RunOptions& options, const Parameters& parameters, const Report& report)
-      : repository_(repository), options_(options), parameters_(parameters), report_(report) {}
+      : repository_(repository),
+        options_(options),
+        parameters_(parameters),
+        report_(report),
+        lease_(repository.storage(), repository.format(), repository.clock()),
+        fenced_(make_fenced_storage(repository.storage(), lease_)) {}
 
   Status claim(Mode mode, std::stop_token stop);
   Status full(std::stop_token stop);
@@ -26,6 +33,8 @@ class Runner {
  private:
   using Extra = Json;  // {"kind":…,"data":…} or null
   Status task(std::string_view name, const std::function<Result<Extra>()>& work, std::stop_token stop);
+  Status still_ours(std::stop_token stop);
+  void record(std::string_view name, Run run, std::stop_token stop);
   static Extra extra(const char* kind, Json data) { return Json::object({{"kind", kind}, {"data", std::move(data)}}); }
   Timestamp now() const { return repository_.clock().now(); }
   index::EpochTaskContext epoch_context() const;
@@ -43,6 +52,8 @@ class Runner {
   const RunOptions& options_;
   const Parameters& parameters_;
   const Report& report_;
+  Lease lease_;
+  std::unique_ptr<blob::Storage> fenced_;
   Schedule schedule_;
   Timestamp start_;  // of the run, by the storage's clock
   bool recovered_ = false;
@@ -59,6 +70,7 @@ Status Runner::claim(Mode mode, std::stop_token stop) {
   }
   schedule_.next_quick = local + parameters_.quick.interval;
   TRY_ASSIGN(start_, save_schedule(repository_.storage(), repository_.format(), schedule_, stop));
+  lease_.hold(schedule_);
   const std::int64_t skew = std::abs((start_ - now()).ns);
   if (skew > kSkewMax.ns) {
     return error(Code::failed_precondition,
@@ -69,7 +81,42 @@ Status Runner::claim(Mode mode, std::stop_token stop) {
   return {};
 }
 
+// Nothing is begun by a run that has been superseded or whose owner is no longer the owner.
+Status Runner::still_ours(std::stop_token stop) {
+  TRY(lease_.renew(stop));
+  TRY(repository_.contents().refresh(stop), "error refreshing indexes");
+  TRY_ASSIGN(const Parameters now, load_parameters(repository_.manifests(), stop));
+  if (now.owner != parameters_.owner) {
+    return error(Code::failed_precondition, "the owner of maintenance has changed from {} to {}; this run ends",
+                 parameters_.owner, now.owner);
+  }
+  return {};
+}
+
+// What others have recorded meanwhile stays.
+void Runner::record(std::string_view name, Run run, std::stop_token stop) {
+  const auto save = [&]() -> Status {
+    TRY_ASSIGN(Schedule fresh, load_schedule(repository_.storage(), repository_.format(), stop));
+    const bool held = lease_.still_held(fresh);
+    schedule_ = std::move(fresh);
+    schedule_.add(name, std::move(run));
+    // While a run lives no quick cycle falls due beside it.
+    if (held && schedule_.next_quick - now() < Duration{parameters_.quick.interval.ns / 2}) {
+      schedule_.next_quick = now() + parameters_.quick.interval;
+    }
+    TRY(save_schedule(repository_.storage(), repository_.format(), schedule_, {}));
+    if (held) {
+      lease_.hold(schedule_);
+    }
+    return {};
+  };
+  if (Status s = save(); !s.ok()) {
+    log::error("maintenance", "the run of {} could not be recorded: {}", name, s.message());
+  }
+}
+
 Status Runner::task(std::string_view name, const std::function<Result<Extra>()>& work, std::stop_token stop) {
+  TRY(still_ours(stop), "before {}", name);
   Run run;
   run.start = now();
   auto result = work();
@@ -80,17 +127,7 @@ Status Runner::task(std::string_view name, const std::function<Result<Extra>()>&
   } else if (!result->is_null()) {
     run.extra = Json::array({*result});
   }
-  // What others have recorded meanwhile stays.
-  auto fresh = load_schedule(repository_.storage(), repository_.format(), stop);
-  if (fresh.ok()) {
-    schedule_ = std::move(*fresh);
-  }
-  schedule_.add(name, std::move(run));
-  Status saved = fresh.ok() ? save_schedule(repository_.storage(), repository_.format(), schedule_, {}).status()
-                            : std::move(fresh).status();
-  if (!saved.ok()) {
-    log::error("maintenance", "the run of {} could not be recorded: {}", name, saved.message());
-  }
+  record(name, std::move(run), stop);
   TRY(std::move(result).status(), "error running {}", name);
   return {};
 }
@@ -120,8 +157,7 @@ Status Runner::rewrite(std::string_view name, const std::string& prefix, std::st
 
 index::EpochTaskContext Runner::epoch_context() const {
   const auto p = repository_.format().current();
-  return {repository_.storage(), repository_.contents().crypto(), *repository_.contents().epochs(), p->epoch,
-          p->index_version};
+  return {*fenced_, repository_.contents().crypto(), *repository_.contents().epochs(), p->epoch, p->index_version};
 }
 
 Status Runner::drop_deleted(std::stop_token stop) {
@@ -148,6 +184,7 @@ Status Runner::delete_blobs(std::string_view name, std::vector<std::string> pref
         o.now = start_;
         o.prefixes = std::move(prefixes);
         o.list_parallelism = parameters_.list_parallelism;
+        o.still_allowed = [&] { return lease_.check(stop); };
         TRY_ASSIGN(const DeletePacksStats stats,
                    delete_unreferenced_packs(repository_, options_.safety, o, report_, stop));
         return extra("deleteUnreferencedPacksStats", stats.to_json());
@@ -174,7 +211,7 @@ Status Runner::logs(std::stop_token stop) {
       kCleanupLogs,
       [&]() -> Result<Extra> {
         TRY_ASSIGN(const CleanupLogsStats stats,
-                   cleanup_logs(repository_.storage(), parameters_.log_retention, start_, false, stop));
+                   cleanup_logs(*fenced_, parameters_.log_retention, start_, false, stop));
         report_.say(fmt::format("Cleaned up {} logs.", stats.deleted.count));
         return extra("cleanupLogsStats", stats.to_json());
       },
@@ -311,6 +348,16 @@ Status Runner::quick(std::stop_token stop) {
   return logs(stop);
 }
 
+Result<std::optional<Timestamp>> former_owner_until(repo::Repository& repository, const Parameters& parameters,
+                                                    const Schedule& schedule, std::stop_token stop) {
+  if (parameters.former_owner.empty() || schedule.runs.empty()) {
+    return std::optional<Timestamp>();
+  }
+  TRY_ASSIGN(const auto stored, repository.storage().metadata(BlobId(kScheduleBlob), stop), "error reading {}",
+             kScheduleBlob);
+  return wait_for_former_owner(parameters, schedule, stored.timestamp, repository.clock().now());
+}
+
 }  // namespace
 
 std::string client_identity(const repo::Repository& repository) {
@@ -342,12 +389,27 @@ Result<RunResult> run_maintenance(repo::Repository& repository, const RunOptions
   }
   RunResult result;
   result.mode = options.mode;
+  TRY_ASSIGN(const Schedule schedule, load_schedule(repository.storage(), repository.format(), stop));
   if (options.mode == Mode::automatic) {
-    TRY_ASSIGN(const Schedule schedule, load_schedule(repository.storage(), repository.format(), stop));
     result.mode = due_mode(parameters, schedule, options.force ? parameters.owner : me, repository.clock().now());
   }
   if (result.mode == Mode::none) {
     return result;
+  }
+  if (!options.force) {
+    TRY_ASSIGN(const auto until, former_owner_until(repository, parameters, schedule, stop));
+    if (until && options.mode == Mode::automatic) {
+      log::debug("maintenance", "{} may still be running maintenance; waiting until {}", parameters.former_owner,
+                 rfc3339(*until));
+      result.mode = Mode::none;
+      return result;
+    }
+    if (until) {
+      return error(Code::failed_precondition,
+                   "the former owner {} may still be running maintenance; run again after {}, or with --force when it "
+                   "surely is not",
+                   parameters.former_owner, display_time(*until));
+    }
   }
   sys::FileLock lock;
   if (!repository.config_path().empty()) {

@@ -201,6 +201,93 @@ TEST_F(Maintenance, OnlyTheOwnerRuns) {
   EXPECT_TRUE(run_maintenance(*other, o, {}, {}).ok());
 }
 
+// Another client begins while packs are being deleted: the next delete is refused, and the history says so.
+TEST_F(Maintenance, ASupersededRunDeletesNothingMore) {
+  Parameters p;
+  p.owner = "alice@lab";
+  p.list_parallelism = 1;
+  ASSERT_OK(save_parameters(repository_->manifests(), p, {}));
+  ASSERT_OK(repository_->flush({}));
+  ASSERT_OK(full());  // rewrites; the next run may delete
+  for (int i = 0; i < 5; ++i) {
+    const BlobId id(fmt::format("p0011223344556677889900112233445{}", i));
+    ASSERT_TRUE(made_.storage()->put(id, as_bytes("x"), {}).ok());
+  }
+  clock_.advance(hours(25));
+  RunOptions o;
+  o.mode = Mode::full;
+  int deleted = 0;
+  Report report;
+  report.progress = [&](const char* phase, std::int64_t, std::int64_t) {
+    if (std::string_view(phase) != "deleting unused packs" || ++deleted != 2) {
+      return;
+    }
+    auto other = load_schedule(*made_.storage(), repository_->format(), {});
+    ASSERT_TRUE(other.ok());
+    other->next_full = other->next_full + minutes(1);
+    ASSERT_TRUE(save_schedule(*made_.storage(), repository_->format(), *other, {}).ok());
+    clock_.advance(minutes(1));
+  };
+  const auto done = run_maintenance(*repository_, o, report, {});
+  EXPECT_EQ(done.code(), Code::failed_precondition);
+  EXPECT_EQ(blobs("p00112233445566778899"), 3U);
+  const auto schedule = load_schedule(*made_.storage(), repository_->format(), {});
+  ASSERT_TRUE(schedule.ok());
+  EXPECT_FALSE(schedule->runs.at("full-delete-blobs").front().success);
+  EXPECT_EQ(schedule->runs.at("cleanup-logs").size(), 1U);  // the first run's
+}
+
+// A process that was frozen for days between two deletes.
+TEST_F(Maintenance, ASuspendedRunDeletesNothingMore) {
+  ASSERT_OK(full());
+  for (int i = 0; i < 5; ++i) {
+    const BlobId id(fmt::format("p0011223344556677889900112233445{}", i));
+    ASSERT_TRUE(made_.storage()->put(id, as_bytes("x"), {}).ok());
+  }
+  clock_.advance(hours(25));
+  RunOptions o;
+  o.mode = Mode::full;
+  Report report;
+  report.progress = [&](const char* phase, std::int64_t, std::int64_t) {
+    if (std::string_view(phase) == "deleting unused packs") {
+      clock_.advance(hours(72));
+    }
+  };
+  EXPECT_EQ(run_maintenance(*repository_, o, report, {}).code(), Code::failed_precondition);
+  EXPECT_GE(blobs("p00112233445566778899"), 1U);
+}
+
+// Contents that GC marked stay marked; what would make it final does not happen.
+TEST_F(Maintenance, ANewOwnerEndsTheRunOfTheOldOne) {
+  drop(snapshot_of("left"));
+  clock_.advance(hours(25));
+  auto other = open("bob");
+  RunOptions o;
+  o.mode = Mode::full;
+  Report report;
+  report.line = [&](const std::string& line) {
+    if (line.starts_with("GC undeleted")) {
+      auto p = load_parameters(other->manifests(), {});
+      ASSERT_TRUE(p.ok());
+      p->change_owner("bob@lab", clock_.now());
+      ASSERT_OK(save_parameters(other->manifests(), *p, {}));
+      ASSERT_OK(other->flush({}));
+    }
+  };
+  const auto done = run_maintenance(*repository_, o, report, {});
+  EXPECT_EQ(done.code(), Code::failed_precondition);
+  EXPECT_NE(done.status().message().find("bob@lab"), std::string::npos);
+  // The new owner waits until the old run must have ended.
+  auto taken = run_maintenance(*other, o, {}, {});
+  EXPECT_EQ(taken.code(), Code::failed_precondition);
+  RunOptions automatic;
+  taken = run_maintenance(*other, automatic, {}, {});
+  ASSERT_TRUE(taken.ok());
+  EXPECT_EQ(taken->mode, Mode::none);
+  clock_.advance(hours(4));
+  EXPECT_TRUE(run_maintenance(*other, o, {}, {}).ok());
+}
+
 TEST_F(Maintenance, CyclesFallDueByTheSchedule) {
   const auto ran = [&] {
     auto r = run_maintenance(*repository_, {}, {}, {});

@@ -6,6 +6,7 @@
 #include "cli/format.h"
 #include "cli/targets.h"
 #include "cli/values.h"
+#include "maintenance/ownership.h"
 #include "maintenance/run.h"
 
 namespace cairn::cli {
@@ -122,13 +123,24 @@ Status run_info(Context& context, const ParsedCommand& command) {
   TRY_ASSIGN(const auto repository, context.open_repository());
   TRY_ASSIGN(const Parameters p, maintenance::load_parameters(repository->manifests(), context.stop()));
   TRY_ASSIGN(const Schedule s, maintenance::load_schedule(repository->storage(), repository->format(), context.stop()));
+  const Timestamp now = repository->clock().now();
+  const std::vector<std::string> concerns = maintenance::owner_concerns(p, s, now);
   if (command.boolean("json")) {
     Json out = p.to_json();
     out.set("schedule", s.to_json());
+    if (!concerns.empty()) {
+      Json list = Json::array();
+      for (const std::string& c : concerns) {
+        list.items_mut().push_back(c);
+      }
+      out.set("ownerConcerns", std::move(list));
+    }
     print_json(context, command, out, true);
     return {};
   }
-  const Timestamp now = repository->clock().now();
+  for (const std::string& concern : concerns) {
+    context.warn("maintenance: {}", concern);
+  }
   context.print("Owner: {}\n", p.owner);
   print_cycle(context, "Quick", p.quick, s.next_quick, now);
   print_cycle(context, "Full", p.full, s.next_full, now);
@@ -169,7 +181,7 @@ Result<bool> change_parameters(Context& context, const ParsedCommand& command, r
                                Parameters& p) {
   bool changed = false;
   if (const std::string& owner = command.text("owner"); !owner.empty()) {
-    p.owner = owner == "me" ? maintenance::client_identity(repository) : owner;
+    p.change_owner(owner == "me" ? maintenance::client_identity(repository) : owner, repository.clock().now());
     context.notice("Setting maintenance owner to {}", p.owner);
     changed = true;
   }
