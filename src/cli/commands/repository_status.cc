@@ -2,6 +2,7 @@
 #include "cli/commands/commands.h"
 #include "cli/context.h"
 #include "cli/format.h"
+#include "maintenance/ownership.h"
 
 namespace cairn::cli {
 namespace {
@@ -202,17 +203,71 @@ Status print_token(Context& context, const ParsedCommand& command, repo::Reposit
   return {};
 }
 
+// How many index blobs a reader opens, and how long that took.
+struct IndexHealth {
+  std::int64_t blobs = 0, bytes = 0, uncompacted_epochs = 0;
+  double open_seconds = 0;
+};
+
+Result<IndexHealth> index_health(Context& context, repo::Repository& repository, double open_seconds) {
+  IndexHealth health;
+  health.open_seconds = open_seconds;
+  TRY_ASSIGN(const index::ActiveSet active, repository.contents().indexes().active(context.stop()),
+             "error listing index blobs");
+  for (const blob::BlobMetadata& b : active.blobs) {
+    ++health.blobs;
+    health.bytes += b.length;
+  }
+  if (index::EpochManager* epochs = repository.contents().epochs(); epochs != nullptr) {
+    TRY_ASSIGN(const index::EpochState state, epochs->state(context.stop()), "error determining current epoch");
+    for (const auto& set : state.uncompacted) {
+      health.uncompacted_epochs += set.blobs.empty() ? 0 : 1;
+    }
+  }
+  return health;
+}
+
+// Never fails the command: what it cannot read others report.
+std::vector<std::string> maintenance_concerns(Context& context, repo::Repository& repository) {
+  const auto parameters = maintenance::load_parameters(repository.manifests(), context.stop());
+  const auto schedule = maintenance::load_schedule(repository.storage(), repository.format(), context.stop());
+  if (!parameters.ok() || !schedule.ok()) {
+    return {};
+  }
+  return maintenance::owner_concerns(*parameters, *schedule, repository.clock().now());
+}
+
 Status run_status(Context& context, const ParsedCommand& command) {
+  const std::int64_t begin = monotonic_ns();
   TRY_ASSIGN(const auto repository, context.open_repository({.read_only = true}));
+  const double open_seconds = Duration{monotonic_ns() - begin}.seconds();
   TRY_ASSIGN(const auto format, repository->format().parameters(context.stop()));
+  for (const std::string& concern : maintenance_concerns(context, *repository)) {
+    context.warn("maintenance: {}", concern);
+  }
+  std::optional<IndexHealth> health;
+  if (command.boolean("health")) {
+    TRY_ASSIGN(health, index_health(context, *repository, open_seconds));
+  }
   if (command.boolean("json")) {
-    print_json(context, command, status_json(context, *repository, *format));
+    Json json = status_json(context, *repository, *format);
+    if (health) {
+      json.set("index", Json::object({{"blobs", health->blobs},
+                                      {"bytes", health->bytes},
+                                      {"uncompactedEpochs", health->uncompacted_epochs},
+                                      {"openSeconds", health->open_seconds}}));
+    }
+    print_json(context, command, json);
     return {};
   }
   print_connection(context, *repository);
   print_storage(context, *repository);
   print_format(context, *repository, *format);
   TRY(print_epochs(context, *repository, *format));
+  if (health) {
+    context.print("\nIndex blobs:         {} ({})\nUncompacted epochs:  {}\nOpened in:           {:.3f} s\n",
+                  health->blobs, bytes_text(health->bytes), health->uncompacted_epochs, health->open_seconds);
+  }
   print_locks(context, *repository, *format);
   return print_token(context, command, *repository);
 }
@@ -222,7 +277,8 @@ Status run_status(Context& context, const ParsedCommand& command) {
 void add_repository_status(CommandTable& table) {
   std::vector<FlagSpec> flags = {
       {.name = "reconnect-token", .short_name = 't', .help = "Also print a token that connects to this repository"},
-      {.name = "reconnect-token-with-password", .short_name = 's', .help = "Put the password into the token"}};
+      {.name = "reconnect-token-with-password", .short_name = 's', .help = "Put the password into the token"},
+      {.name = "health", .help = "Also count index blobs and epochs and measure the time to open"}};
   append_flags(flags, json_flags());
   table.add({.path = "repository status",
              .help = "Show the repository and the connection to it",
