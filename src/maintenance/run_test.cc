@@ -7,6 +7,7 @@
 #include "maintenance/blob_tasks.h"
 #include "maintenance/snapshot_gc.h"
 #include "snapshot/directory.h"
+#include "snapshot/freshness.h"
 #include "snapshot/store.h"
 #include "tests/support/test_repository.h"
 
@@ -158,6 +159,40 @@ TEST_F(Maintenance, ReuseBesideGarbageCollectionIsUndone) {
     EXPECT_EQ(state("shared"), "live");
     EXPECT_EQ(problems_.size(), i == 0 ? 1U : 0U);
   }
+}
+
+// A process that was suspended while it made a snapshot looks again before it saves.
+TEST_F(Maintenance, ABackupThatStoodStillStoresAnewWhatWasMarked) {
+  drop(snapshot_of("shared"));
+  clock_.advance(hours(25));
+  auto other = open("bob");
+  snapshot::Freshness fresh(clock_);
+  auto m = prepare(*other, "shared", clock_.now());
+  ASSERT_OK(full());
+  EXPECT_EQ(state("shared"), "marked");
+  clock_.advance(hours(5));
+  ASSERT_OK(fresh.save(*other, m, {}, {}));
+  EXPECT_EQ(state("shared"), "live");
+  ASSERT_OK(full());
+  EXPECT_TRUE(problems_.empty());
+}
+
+TEST_F(Maintenance, ABackupThatStoodStillForDaysIsNotSaved) {
+  drop(snapshot_of("shared"));
+  clock_.advance(hours(25));
+  auto other = open("bob");
+  snapshot::Freshness fresh(clock_);
+  auto m = prepare(*other, "shared", clock_.now());
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_OK(full());
+    clock_.advance(hours(25));
+  }
+  EXPECT_EQ(state("shared"), "gone");
+  EXPECT_FALSE(fresh.save(*other, m, {}, {}).ok());
+  const auto left = snapshot::list_snapshots(repository_->manifests(), {}, {});
+  ASSERT_TRUE(left.ok());
+  EXPECT_TRUE(left->empty());
+  ASSERT_OK(full());
 }
 
 TEST_F(Maintenance, AManifestThatCannotBeParsedStopsBeforeTheFirstMark) {

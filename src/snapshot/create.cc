@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "snapshot/freshness.h"
 #include "snapshot/store.h"
 #include "sys/file.h"
 
@@ -63,6 +64,7 @@ Result<CreateResult> create_snapshot(repo::Repository& repository, const CreateR
   TRY(check_request(request));
   manifest::ManifestManager& manifests = repository.manifests();
   TRY_ASSIGN(const auto previous, previous_snapshots(manifests, request.source.info, std::nullopt, stop));
+  Freshness fresh(repository.clock());
   const std::int64_t uploaded_before = repository.contents().stats().bytes_uploaded;
   CreateResult result;
   TRY_ASSIGN(result.manifest, upload(repository, request.source, policies, previous, request.upload, stop),
@@ -75,16 +77,15 @@ Result<CreateResult> create_snapshot(repo::Repository& repository, const CreateR
       is_identical(result.manifest, previous)) {
     return result;
   }
-  TRY(save_snapshot(manifests, result.manifest, never), "cannot save manifest");
+  const auto same_commit = [&]() -> Status {
+    TRY(apply_retention(manifests, request.source.info, true, never), "unable to apply retention policy");
+    if (request.set_manual) {
+      manual = mark_source_manual(repository, request.source.info, never);
+    }
+    return ensure_maintenance_parameters(repository, never);
+  };
+  TRY(fresh.save(repository, result.manifest, same_commit, never));
   result.saved = true;
-  TRY(apply_retention(manifests, request.source.info, true, never), "unable to apply retention policy");
-  if (request.set_manual) {
-    manual = mark_source_manual(repository, request.source.info, never);
-  }
-  TRY(ensure_maintenance_parameters(repository, never));
-  if (request.flush || !manual.ok()) {
-    TRY(repository.flush(never), "flush error");
-  }
   TRY(std::move(manual));
   if (request.upload.progress != nullptr) {
     request.upload.progress->counters.uploaded_bytes.store(repository.contents().stats().bytes_uploaded -

@@ -20,7 +20,6 @@ struct CreateRequest {
   std::vector<std::string> pins;
   std::optional<Timestamp> start_time, end_time;  // one alone shifts the other
   bool set_manual = false;                        // mark the source's policy as manual
-  bool flush = true;
   UploadOptions upload;
 };
 

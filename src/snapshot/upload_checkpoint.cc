@@ -49,11 +49,16 @@ Status Uploader::try_checkpoint() {
     manifest.end_time = repository_.clock().now();
     manifest.incomplete = "checkpoint";
     manifest.tags = options_.checkpoint_tags;
-    TRY(save_snapshot(repository_.manifests(), manifest, never), "error saving checkpoint");
-    TRY(apply_retention(repository_.manifests(), source_.info, true, never), "unable to apply retention policy");
+    const auto retention = [&] {
+      return apply_retention(repository_.manifests(), source_.info, true, never)
+          .status()
+          .with_frame("unable to apply retention policy");
+    };
+    TRY(fresh_.save(repository_, manifest, retention, never), "error saving checkpoint");
+    fresh_.renew();
+    return {};
   }
-  TRY(repository_.flush(never), "error flushing after checkpoint");
-  return {};
+  return repository_.flush(never).with_frame("error flushing after checkpoint");
 }
 
 // Open files first, then what is finished: nothing can be in neither.

@@ -14,6 +14,7 @@
 
 #include "snapshot/actions.h"
 #include "snapshot/directory.h"
+#include "snapshot/freshness.h"
 #include "snapshot/ignore.h"
 #include "snapshot/upload.h"
 #include "snapshot/upload_pool.h"
@@ -244,6 +245,7 @@ class Uploader {
   bool want_log_ = false;
 
   Timestamp start_time_{};
+  Freshness fresh_{repository_.clock()};
   std::int64_t uploaded_before_ = 0;
   std::unique_ptr<UploadPool> pool_;
   std::shared_ptr<object::ChunkExecutor> executor_;  // the pool, not owned

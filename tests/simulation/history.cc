@@ -5,6 +5,7 @@
 #include "maintenance/run.h"
 #include "repo/repository.h"
 #include "snapshot/directory.h"
+#include "snapshot/freshness.h"
 #include "snapshot/store.h"
 #include "tests/simulation/replacements.h"
 
@@ -47,7 +48,7 @@ class History {
                                              const std::string& incomplete);
   Result<object::ObjectId> store(repo::Repository& r, ByteView data, char prefix);
   Status save(unsigned client, repo::Repository& r, snapshot::SnapshotManifest m,
-              const std::vector<snapshot::DirEntry>& files, const std::string& incomplete);
+              const std::vector<snapshot::DirEntry>& files, const std::string& incomplete, snapshot::Freshness& fresh);
   Status expire(repo::Repository& r, const snapshot::SourceInfo& source);
   Status remove_one(repo::Repository& r);
   Status maintain(unsigned client, repo::Repository& r);
@@ -191,13 +192,14 @@ Result<snapshot::DirEntry> History::store_directory(repo::Repository& r, const s
 }
 
 Status History::save(unsigned client, repo::Repository& r, snapshot::SnapshotManifest m,
-                     const std::vector<snapshot::DirEntry>& files, const std::string& incomplete) {
+                     const std::vector<snapshot::DirEntry>& files, const std::string& incomplete,
+                     snapshot::Freshness& fresh) {
   TRY_ASSIGN(m.root, store_directory(r, files, incomplete));
   m.end_time = clocks_[client]->now();
   m.incomplete = incomplete;
-  TRY(snapshot::save_snapshot(r.manifests(), m, {}));
-  TRY(expire(r, m.source));
-  return r.flush({});
+  TRY(fresh.save(r, m, [&] { return expire(r, m.source); }, {}));
+  fresh.renew();
+  return {};
 }
 
 // As upload does: files that did not change are taken over from the previous snapshot unread; whatever takes long is
@@ -207,6 +209,7 @@ Status History::backup(unsigned client, repo::Repository& r) {
   snapshot::SnapshotManifest m;
   m.source = source_of(number);
   m.start_time = clocks_[client]->now();
+  snapshot::Freshness fresh(*clocks_[client]);
   TRY_ASSIGN(const auto previous, snapshot::previous_snapshots(r.manifests(), m.source, std::nullopt, {}));
   std::vector<snapshot::Directory> before;
   for (const snapshot::SnapshotManifest& p : previous) {
@@ -240,12 +243,12 @@ Status History::backup(unsigned client, repo::Repository& r) {
     files.push_back(std::move(e));
     world_.pause(client, minutes(static_cast<std::int64_t>(world_.chance(4) ? world_.random(25) : 0)));
     if (clocks_[client]->now() - flushed > kCheckpointAfter && i + 1 < saved.size()) {
-      TRY(save(client, r, m, files, "checkpoint"));
+      TRY(save(client, r, m, files, "checkpoint", fresh));
       flushed = clocks_[client]->now();
     }
   }
   contents_[identity(m)] = saved;
-  TRY(save(client, r, m, files, ""));
+  TRY(save(client, r, m, files, "", fresh));
   // Somebody may have seen and deleted it before this client heard of its success; old by its clock, retention may
   // have.
   if (!given_up_.contains(identity(m))) {
