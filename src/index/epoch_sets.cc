@@ -131,12 +131,4 @@ bool should_advance(const std::vector<blob::BlobMetadata>& uncompacted, const fo
          total >= parameters.advance_on_total_size_bytes;
 }
 
-std::int64_t next_single_candidate(std::int64_t first, const std::vector<std::int64_t>& compacted) {
-  for (auto it = std::lower_bound(compacted.begin(), compacted.end(), first); it != compacted.end() && *it == first;
-       ++it) {
-    ++first;
-  }
-  return first;
-}
-
 }  // namespace cairn::index

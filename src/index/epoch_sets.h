@@ -38,8 +38,6 @@ std::vector<EpochRange> longest_chain(std::vector<EpochRange> ranges);
 
 // May the epoch that holds these xn blobs end? (kopia-format §9.7)
 bool should_advance(const std::vector<blob::BlobMetadata>& uncompacted, const format::EpochParameters& parameters);
-// Lowest epoch ≥ `first` that is not among `compacted` (sorted).
-std::int64_t next_single_candidate(std::int64_t first, const std::vector<std::int64_t>& compacted);
 inline bool is_settled(std::int64_t epoch, std::int64_t write_epoch) { return epoch <= write_epoch - 2; }
 
 }  // namespace cairn::index

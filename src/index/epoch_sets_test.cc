@@ -108,14 +108,5 @@ TEST(Advance, NeedsTimeAndCountOrSize) {
   EXPECT_FALSE(should_advance(many, p));
 }
 
-TEST(NextSingle, SkipsWhatIsCompacted) {
-  const std::vector<std::int64_t> done{3, 5, 6, 8};
-  const std::vector<std::pair<std::int64_t, std::int64_t>> cases = {{0, 0}, {2, 2}, {3, 4}, {4, 4}, {5, 7},
-                                                                    {6, 7}, {7, 7}, {8, 9}, {9, 9}, {50, 50}};
-  for (const auto& [first, expected] : cases) {
-    EXPECT_EQ(next_single_candidate(first, done), expected) << first;
-  }
-}
-
 }  // namespace
 }  // namespace cairn::index

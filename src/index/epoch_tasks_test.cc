@@ -132,6 +132,26 @@ TEST_F(EpochTasks, ABacklogOfEpochsIsCompactedOnebyOneUntilNoneIsLeft) {
   expect_all_visible();
 }
 
+TEST(SingleCompactionCandidate, SkipsWhatIsCompacted) {
+  const std::vector<std::int64_t> done{3, 5, 6, 8};
+  const std::vector<std::pair<std::int64_t, std::int64_t>> cases = {{0, 0}, {2, 2}, {3, 4}, {4, 4}, {5, 7},
+                                                                    {6, 7}, {7, 7}, {8, 9}, {9, 9}, {50, 50}};
+  for (const auto& [first, expected] : cases) {
+    EpochState s;
+    s.write_epoch = 60;
+    for (std::int64_t e = 0; e <= s.write_epoch; ++e) {
+      s.uncompacted.push_back({e, e, {blob::BlobMetadata()}});
+    }
+    for (const std::int64_t e : done) {
+      s.singles.push_back({e, e, {blob::BlobMetadata()}});
+    }
+    if (first > 0) {
+      s.ranges.push_back({0, first - 1, {blob::BlobMetadata()}});
+    }
+    EXPECT_EQ(single_compaction_candidate(s), expected) << first;
+  }
+}
+
 TEST_F(EpochTasks, TheWatermarkNeverGoesBack) {
   const Timestamp t = clock_.now();
   ASSERT_TRUE(write_deletion_watermark(context(), state(), t, {}).ok());

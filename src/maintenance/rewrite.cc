@@ -14,23 +14,20 @@ namespace {
 constexpr std::int64_t kShortPackPercent = 60;  // of the largest pack size
 constexpr std::size_t kProblemsMax = 100;
 
-struct PackUse {
-  std::int64_t bytes = 0;
-};
-
 bool wanted(const BlobId& pack, const std::string& prefix) { return prefix.empty() || pack.starts_with(prefix); }
 
-// Packs below the limit, without those that are the only short one of their letter: nothing would be gained.
-Result<std::unordered_map<std::string, PackUse>> short_packs(repo::Repository& repository, const std::string& prefix,
-                                                             std::stop_token stop) {
-  std::unordered_map<std::string, PackUse> packs;
+// Packs below the limit with their bytes, without those that are the only short one of their letter: nothing would be
+// gained.
+Result<std::unordered_map<std::string, std::int64_t>> short_packs(repo::Repository& repository,
+                                                                  const std::string& prefix, std::stop_token stop) {
+  std::unordered_map<std::string, std::int64_t> packs;
   content::IterateOptions all;
   all.include_deleted = true;
   TRY(repository.contents().iterate(
           all,
           [&](const content::ContentInfo& i) -> Status {
             if (wanted(i.pack, prefix)) {
-              packs[i.pack.text].bytes += i.packed_length;
+              packs[i.pack.text] += i.packed_length;
             }
             return {};
           },
@@ -38,8 +35,8 @@ Result<std::unordered_map<std::string, PackUse>> short_packs(repo::Repository& r
       "error iterating contents");
   const std::int64_t limit = repository.format().current()->max_pack_size * kShortPackPercent / 100;
   std::unordered_map<char, int> count;
-  std::erase_if(packs, [&](const auto& p) { return p.second.bytes >= limit; });
-  for (const auto& [name, use] : packs) {
+  std::erase_if(packs, [&](const auto& p) { return p.second >= limit; });
+  for (const auto& [name, bytes] : packs) {
     ++count[name.front()];
   }
   std::erase_if(packs, [&](const auto& p) { return count[p.first.front()] < 2; });
