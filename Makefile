@@ -61,5 +61,5 @@ tidy: ## clang-tidy with the allow-list of .clang-tidy (minutes)
 fuzz: ## build the fuzz targets (clang 14) and run each for FUZZ_SECONDS (default 30)
 	@scripts/install-deps.sh build lint
 	@cmake --preset fuzz --log-level=WARNING >/dev/null
-	@cmake --build build/fuzz -j $(JOBS)
+	@cmake --build build/fuzz -j $(JOBS) --target fuzz_targets
 	@scripts/fuzz.sh $${FUZZ_SECONDS:-30}

@@ -38,7 +38,7 @@ std::string path_of_href(std::string_view href) {
 std::int64_t to_number(std::string_view text) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+  return std::max<std::int64_t>(value, 0);
 }
 
 // The properties that were found, nullptr when there are none.

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "base/sleep.h"
 #include "content/content_manager_internal.h"
 
 namespace cairn::content {
@@ -96,10 +97,7 @@ Status ContentManagerImpl::refresh(std::stop_token stop) {
       return failed;
     }
     indexes_->invalidate();
-    std::mutex m;
-    std::unique_lock lock(m);
-    std::condition_variable_any().wait_for(lock, stop, std::chrono::milliseconds(100LL << attempt),
-                                           [] { return false; });
+    sleep_for(milliseconds(100LL << attempt), stop);
   }
 }
 

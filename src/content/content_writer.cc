@@ -341,6 +341,9 @@ Status ContentManagerImpl::check_compressed(const ContentId& id, ByteView data, 
 
 Status ContentManagerImpl::remove(const ContentId& id, std::stop_token stop) {
   TRY(check_writable());
+  // The mark is a copy of the entry with a later time. Nothing that may take long stands between the look and the copy:
+  // after days in the call for the session marker it would name a pack that others have moved the content out of.
+  TRY(ensure_session(stop));
   TRY(refresh_if_stale(stop));
   const WriterPass pass(gate_);
   TRY_ASSIGN(const auto found, committed_.find(id));

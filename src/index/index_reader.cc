@@ -13,6 +13,7 @@ constexpr std::size_t kValueSizeMaxV2 = 19;
 constexpr std::size_t kPackSlotSize = 5;
 constexpr std::size_t kFormatSlotSize = 6;
 constexpr std::size_t kKeySizeMax = 1 + kHashSizeMax;
+constexpr std::int64_t kSecondsMax = 9'000'000'000;  // what nanoseconds in 64 bits can hold
 // Kopia writes this key size into an index without entries.
 constexpr std::size_t kKeySizeEmptyV1 = 255;
 constexpr std::uint32_t kDeletedBit = 0x80000000u;
@@ -174,6 +175,9 @@ Result<Entry> IndexReader::at(std::size_t i) const {
 
 Status IndexReader::read_v1(const Byte* v, Entry& e) const {
   e.timestamp_seconds = static_cast<std::int64_t>(load_be64(v) >> 16);
+  if (e.timestamp_seconds > kSecondsMax) {
+    return error(Code::corrupt, "index entry has an impossible time");
+  }
   e.format_version = v[6];
   const std::size_t name_length = v[7];
   const std::size_t name_offset = load_be32(v + 8);

@@ -418,7 +418,9 @@ const HttpStats& HttpClient::stats() const { return impl_->stats; }
 
 std::optional<Timestamp> parse_http_date(std::string_view text) {
   const time_t seconds_since_epoch = curl_getdate(std::string(text).c_str(), nullptr);
-  return seconds_since_epoch < 0 ? std::nullopt : std::optional(Timestamp::from_seconds(seconds_since_epoch));
+  constexpr time_t kMax = 9'000'000'000;  // what nanoseconds in 64 bits can hold
+  const bool usable = seconds_since_epoch >= 0 && seconds_since_epoch <= kMax;
+  return usable ? std::optional(Timestamp::from_seconds(seconds_since_epoch)) : std::nullopt;
 }
 
 }  // namespace cairn::net

@@ -42,7 +42,8 @@ std::optional<LogName> parse_name(std::string_view name) {
     return std::nullopt;
   }
   const auto start = number(parts[2]), end = number(parts[3]), chunk = number(parts[4]);
-  if (!start || !end || !chunk) {
+  constexpr std::int64_t kSecondsMax = 9'000'000'000;  // what nanoseconds in 64 bits can hold
+  if (!start || !end || !chunk || *start < 0 || *end < 0 || *start > kSecondsMax || *end > kSecondsMax) {
     return std::nullopt;
   }
   return LogName{std::string(parts[0]) + "_" + std::string(parts[1]), *start, *end, *chunk};

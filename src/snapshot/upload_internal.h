@@ -179,6 +179,7 @@ class Uploader {
   // upload_match.cc: comparing with previous snapshots
   void match_previous(UploadDir& dir, std::span<const object::ObjectId> previous);
   Status match_one(UploadDir& dir, const object::ObjectId& previous, std::uint32_t number);
+  bool is_known(const object::ObjectId& id);
   void accept_matches(UploadDir& dir);
 
   // upload_file.cc: the workers' side

@@ -104,6 +104,12 @@ void Uploader::accept_matches(UploadDir& dir) {
   progress_.counters.cached_bytes.fetch_add(bytes, std::memory_order_relaxed);
 }
 
+// A content that no index knows (a store may have lost what it said it kept) would be missing in this snapshot and all
+// that follow; the file is at hand and is stored again.
+bool Uploader::is_known(const object::ObjectId& id) {
+  return repository_.contents().info(id.content, files_stop()).code() != Code::not_found;
+}
+
 Status Uploader::match_one(UploadDir& dir, const object::ObjectId& previous, std::uint32_t number) {
   NameCursor<UploadItem> items(dir.items, dir.names);
   NameCursor<UploadSubdir> subdirs(dir.subdirs, dir.names);
@@ -131,7 +137,8 @@ Status Uploader::match_one(UploadDir& dir, const object::ObjectId& previous, std
     }
     if (item->state == ItemState::pending && same(*item, p) &&
         (options_.force_hash_percent <= 0 ||
-         std::uniform_real_distribution<double>(0, 100)(random_) >= options_.force_hash_percent)) {
+         std::uniform_real_distribution<double>(0, 100)(random_) >= options_.force_hash_percent) &&
+        is_known(p.obj)) {
       item->obj = p.obj;
       item->state = ItemState::matched;
     }

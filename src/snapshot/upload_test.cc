@@ -122,6 +122,28 @@ TEST_F(Upload, UnreadablePreviousDirectoryIsNoObstacle) {
   EXPECT_EQ(content(find(m, "a").obj), "one");
 }
 
+TEST_F(Upload, WhatNoIndexKnowsIsStoredAgain) {
+  write("a", "one");
+  write("b", "two");
+  SnapshotManifest damaged = run();
+  std::string text;
+  DirectoryBuilder builder;
+  for (DirEntry e : read(damaged.root->obj).entries) {
+    e.obj.content.hash[0] ^= e.name == "a" ? 1 : 0;
+    builder.add(e);
+  }
+  damaged.root->summ = builder.encode(damaged.root->mtime, "", text);
+  object::WriterOptions options;
+  options.prefix = 'k';
+  const auto root = repository_->objects().write(as_bytes(text), options, {});
+  ASSERT_TRUE(root.ok()) << root.status().message();
+  damaged.root->obj = *root;
+  previous_ = {damaged};
+  const SnapshotManifest m = run();
+  EXPECT_EQ(m.stats.cached_files, 1);
+  EXPECT_EQ(content(find(m, "a").obj), "one");
+}
+
 TEST_F(Upload, NamesThatAreNotUtf8) {
   write("x-\xff", "ff");
   write("x-\xfe", "fe");

@@ -3,10 +3,14 @@
 #include <mutex>
 
 #include "base/random.h"
+#include "base/sleep.h"
 #include "base/task_group.h"
+#include "content/committed_index.h"
 #include "content/content_manager.h"
 #include "content/session.h"
+#include "maintenance/ownership.h"
 #include "maintenance/safety.h"
+#include "snapshot/tree_walk.h"
 #include "tests/support/gen.h"
 
 namespace cairn::simulation {
@@ -15,6 +19,8 @@ namespace {
 std::mutex mutex;
 std::uint64_t state = 0;
 Mistake current = Mistake::none;
+World* world_of_now = nullptr;
+bool writing_now = false;
 
 }  // namespace
 
@@ -24,6 +30,8 @@ void seed_random(std::uint64_t seed) {
 }
 void plant(Mistake mistake) { current = mistake; }
 Mistake planted() { return current; }
+void set_writing(bool writing) { writing_now = writing; }
+void attach(World* world) { world_of_now = world; }
 
 // clang-format off
 #define WRAPPED(type, name, symbol, ...) \
@@ -50,10 +58,27 @@ WRAPPED(std::uint64_t, random_u64, "_ZN5cairn10random_u64Ev") {
   return load_be64(b);
 }
 
+WRAPPED(bool, sleep_for, "_ZN5cairn9sleep_forENS_8DurationESt10stop_token", Duration d, std::stop_token stop) {
+  if (world_of_now != nullptr) {
+    world_of_now->pause(world_of_now->running(), d);
+  }
+  return !stop.stop_requested();
+}
+
 using Work = std::function<Status(std::size_t, std::stop_token)>;
 WRAPPED(Status, parallel_for, "_ZN5cairn12parallel_forEmjSt10stop_tokenRKSt8functionIFNS_6StatusEmS0_EE", std::size_t n,
         unsigned, std::stop_token stop, const Work& work) {
   return real_parallel_for(n, 1, std::move(stop), work);
+}
+
+// The constructor: one thread walks.
+using snapshot::TreeWalker;
+WRAPPED(void, tree_walker,
+        "_ZN5cairn8snapshot10TreeWalkerC1ERNS_6object13ObjectManagerENS1_7OptionsESt8functionIFNS_6StatusERKNS0_"
+        "12DirEntryViewERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEESt10stop_tokenEE",
+        TreeWalker* self, object::ObjectManager& objects, TreeWalker::Options options, TreeWalker::OnEntry on_entry) {
+  options.parallel = 1;
+  real_tree_walker(self, objects, std::move(options), std::move(on_entry));
 }
 
 using Opened = Result<std::unique_ptr<content::ContentManager>>;
@@ -83,6 +108,16 @@ WRAPPED(bool, may_rewrite, "_ZN5cairn11maintenance11may_rewriteERKNS0_8ScheduleE
   return current == Mistake::rewrite_races_delete || real_may_rewrite(schedule, safety, full);
 }
 
+using Found = Result<std::optional<content::CommittedIndex::Found>>;
+WRAPPED(Found, find, "_ZNK5cairn7content14CommittedIndex4findERKNS_9ContentIdE", const content::CommittedIndex* self,
+        const ContentId& id) {
+  Found found = real_find(self, id);
+  if (current == Mistake::reuse_of_marked && writing_now && found.ok() && *found) {
+    (*found)->entry.deleted = false;
+  }
+  return found;
+}
+
 WRAPPED(Result<BlobId>, put_session_marker,
         "_ZN5cairn7content18put_session_markerERNS_4blob7StorageERKNS_6format10UnitCryptoERKNS0_"
         "11SessionInfoESt10stop_token",
@@ -92,6 +127,13 @@ WRAPPED(Result<BlobId>, put_session_marker,
     return BlobId("s-none");
   }
   return real_put_session_marker(storage, crypto, info, std::move(stop));
+}
+
+WRAPPED(SafeTime, wait_for_former_owner,
+        "_ZN5cairn11maintenance21wait_for_former_ownerERKNS0_10ParametersERKNS0_8ScheduleENS_9TimestampES7_",
+        const maintenance::Parameters& parameters, const maintenance::Schedule& schedule, Timestamp written,
+        Timestamp now) {
+  return current == Mistake::owner_change ? SafeTime() : real_wait_for_former_owner(parameters, schedule, written, now);
 }
 
 }  // namespace cairn::simulation

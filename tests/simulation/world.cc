@@ -8,10 +8,15 @@ namespace {
 
 constexpr std::int64_t kStart = 1'700'000'000;
 constexpr Duration kStaleMax = seconds(60);
+constexpr Duration kLateMax = minutes(10);
 
-// Not a code that anybody tries again by itself: waiting would be in real time.
+// Not a code that anybody tries again by itself.
 Status killed() { return error(Code::permission_denied, "the process is dead"); }
 Status refused() { return error(Code::permission_denied, "injected fault"); }
+
+bool is_pack(std::string_view id) { return id.starts_with("p") || id.starts_with("q"); }
+bool is_index(std::string_view id) { return id.starts_with("x"); }
+bool in_place(std::string_view id) { return id.starts_with("kopia."); }
 
 }  // namespace
 
@@ -41,7 +46,7 @@ void World::run(unsigned clients, const std::function<void(unsigned)>& life) {
   clients_.clear();
 }
 
-// Wakes the one whose time comes first; time moves to then.
+// Wakes the one whose time comes first; time moves to then, past whatever was to happen before.
 void World::hand_over() {
   Client* next = nullptr;
   for (const auto& c : clients_) {
@@ -49,8 +54,17 @@ void World::hand_over() {
       next = c.get();
     }
   }
+  while (!later_.empty() && (next == nullptr || later_.begin()->first <= next->wakes)) {
+    now_ = std::max(now_.load(), later_.begin()->first.ns);
+    const auto change = std::move(later_.begin()->second);
+    later_.erase(later_.begin());
+    change();
+  }
   if (next != nullptr) {
     now_ = std::max(now_.load(), next->wakes.ns);
+    for (unsigned i = 0; i < clients_.size(); ++i) {
+      running_ = clients_[i].get() == next ? i : running_;
+    }
     next->turn.release();
   }
 }
@@ -75,7 +89,25 @@ std::uint64_t World::hash(std::string_view text) const {
 
 void World::trace(unsigned client, std::string_view what) { trace_ = (trace_ ^ hash(what) ^ client) * 0x100000001b3; }
 
-Status ProcessStorage::take_turn(std::string_view what) {
+void World::freeze_at(unsigned client, Call call, std::string prefix, Duration d) {
+  freezes_.push_back({client, call, std::move(prefix), d});
+}
+
+std::optional<Duration> World::take_freeze(unsigned client, Call call, std::string_view id) {
+  const auto it = std::ranges::find_if(
+      freezes_, [&](const Freeze& f) { return f.client == client && f.call == call && id.starts_with(f.prefix); });
+  if (it == freezes_.end()) {
+    return std::nullopt;
+  }
+  const Duration d = it->length;
+  freezes_.erase(it);
+  return d;
+}
+
+void World::later(Duration after, std::function<void()> change) { later_.emplace(now() + after, std::move(change)); }
+
+// Time passes, others run, and the process may not come back.
+Status ProcessStorage::take_turn(Call call, std::string_view what) {
   if (dead_) {
     return killed();
   }
@@ -83,14 +115,24 @@ Status ProcessStorage::take_turn(std::string_view what) {
     return {};
   }
   const Faults& f = world_.faults();
-  Duration d = milliseconds(static_cast<std::int64_t>(5 + world_.random(200)));
-  if (world_.chance(f.freeze)) {
+  Duration d = milliseconds(static_cast<std::int64_t>(5 + world_.random(call == Call::get ? 20 : 200)));
+  if (const auto steered = world_.take_freeze(client_, call, what)) {
+    d = *steered;
+  } else if (world_.chance(f.freeze)) {
     d = minutes(static_cast<std::int64_t>(1 + world_.random(static_cast<std::uint64_t>(f.freeze_max.seconds() / 60))));
+    d = std::min(d, freeze_left_);
+    freeze_left_ = freeze_left_ - d;
   } else if (world_.chance(f.delay)) {
     d = seconds(static_cast<std::int64_t>(world_.random(600)));
   }
   world_.pause(client_, d);
   world_.trace(client_, what);
+  if (world_.chance(f.jump)) {
+    clock_jumped_ = true;
+    const auto range = static_cast<std::uint64_t>(minutes(world_.chance(6) ? 60 : 4).ns);
+    clock_.skew =
+        Duration{static_cast<std::int64_t>(world_.random(2 * range))} - Duration{static_cast<std::int64_t>(range)};
+  }
   if (world_.chance(f.kill)) {
     dead_ = true;
     return killed();
@@ -103,76 +145,132 @@ bool ProcessStorage::unseen(const blob::BlobMetadata& blob, std::string_view cal
   if (world_.quiet || world_.faults().stale == 0 || world_.hash(call) % world_.faults().stale != 0) {
     return false;
   }
-  const std::lock_guard lock(written_mutex_);
   const auto age = world_.now() - blob.timestamp;
   return !written_.contains(blob.id.text) &&
          age.ns < static_cast<std::int64_t>(world_.hash("age") % static_cast<std::uint64_t>(kStaleMax.ns));
 }
 
 Result<Buffer> ProcessStorage::get(const BlobId& id, blob::ByteRange range, std::stop_token stop) {
-  if (dead_) {
-    return killed();
-  }
-  // Blobs that are rewritten in place are never missing, only old; their former bytes are not kept here.
-  if (!id.starts_with("kopia.")) {
-    const auto there = inner().metadata(id, stop);
-    if (there.ok() && unseen(*there, id.text)) {
+  const std::lock_guard lock(mutex_);
+  TRY(take_turn(Call::get, id.text));
+  const auto there = inner().metadata(id, stop);
+  if (there.ok() && unseen(*there, id.text)) {
+    if (!in_place(id.text)) {
       return error(Code::not_found, "blob {} not found", id.text);
     }
+    if (const auto old = world_.former.find(id.text); old != world_.former.end()) {
+      return Buffer::copy_of(old->second.view());
+    }
   }
-  return inner().get(id, range, stop);
+  auto found = inner().get(id, range, stop);
+  if (found.code() == Code::not_found) {
+    last_missing_ = id.text;
+  }
+  return found;
 }
 
 Result<blob::BlobMetadata> ProcessStorage::metadata(const BlobId& id, std::stop_token stop) {
-  if (dead_) {
-    return killed();
-  }
+  const std::lock_guard lock(mutex_);
+  TRY(take_turn(Call::get, id.text));
   return inner().metadata(id, stop);
 }
 
 Status ProcessStorage::list(std::string_view prefix, const blob::ListCallback& callback, std::stop_token stop) {
+  std::vector<blob::BlobMetadata> seen;
   {
     const std::lock_guard lock(mutex_);
-    TRY(take_turn(prefix));
+    TRY(take_turn(Call::list, prefix));
+    TRY(inner().list(
+        prefix,
+        [&](const blob::BlobMetadata& b) {
+          if (!unseen(b, prefix)) {
+            seen.push_back(b);
+          }
+          return Status();
+        },
+        stop));
   }
-  return inner().list(
-      prefix, [&](const blob::BlobMetadata& b) { return unseen(b, prefix) ? Status() : callback(b); }, stop);
+  for (const blob::BlobMetadata& b : seen) {
+    TRY(callback(b));
+  }
+  return {};
+}
+
+Result<blob::BlobMetadata> ProcessStorage::apply_put(const BlobId& id, GatherView data, const blob::PutOptions& options,
+                                                     std::stop_token stop) {
+  if (in_place(id.text)) {
+    if (auto old = inner().get(id, {}, stop); old.ok()) {
+      world_.former[id.text] = std::move(*old);
+    }
+    world_.in_place[id.text] = {world_.now(), client_};
+  }
+  return inner().put(id, data, options, stop);
+}
+
+Status ProcessStorage::apply_remove(const BlobId& id, std::stop_token stop) {
+  if (is_pack(id.text) || is_index(id.text)) {
+    world_.removed.try_emplace(id.text, World::Change{world_.now(), client_});
+  }
+  return inner().remove(id, stop);
 }
 
 Result<blob::BlobMetadata> ProcessStorage::put(const BlobId& id, GatherView data, const blob::PutOptions& options,
                                                std::stop_token stop) {
   const std::lock_guard lock(mutex_);
-  TRY(take_turn(id.text));
-  {
-    const std::lock_guard written(written_mutex_);
-    written_[id.text] = true;
-  }
+  TRY(take_turn(Call::put, id.text));
+  written_.insert(id.text);
   const Faults& f = world_.faults();
-  if (!world_.quiet && world_.chance(f.fail)) {
-    if (world_.chance(2)) {
-      TRY(inner().put(id, data, options, stop));
+  if (world_.quiet) {
+    return apply_put(id, data, options, stop);
+  }
+  if (world_.chance(f.fail)) {
+    const std::uint64_t what = world_.random(3);
+    if (what == 0) {
+      TRY(apply_put(id, data, options, stop));
+    } else if (what == 1 && !in_place(id.text)) {  // still on its way
+      world_.later(Duration{static_cast<std::int64_t>(world_.random(static_cast<std::uint64_t>(kLateMax.ns)))},
+                   [storage = world_.storage_ptr(), id, all = test::flatten(data)] {
+                     (void)storage->put(id, ByteView(all), {});
+                   });
     }
     return refused();
   }
-  if (!world_.quiet && (id.starts_with("p") || id.starts_with("q")) && world_.chance(f.torn)) {
+  if (is_pack(id.text) && world_.chance(f.torn)) {
     const Bytes all = test::flatten(data);
     TRY(inner().put(id, ByteView(all).first(all.size() / 2), stop));
     return refused();
   }
-  return inner().put(id, data, options, stop);
+  // Not of metadata packs: without one of these nobody can list a manifest, and the history would be over.
+  if ((id.starts_with("p") || is_index(id.text)) && world_.chance(f.lost)) {
+    deceived_ = true;
+    world_.lost.insert(id.text);
+    return blob::BlobMetadata{id, static_cast<std::int64_t>(gather_size(data)), world_.now()};
+  }
+  return apply_put(id, data, options, stop);
 }
 
 Status ProcessStorage::remove(const BlobId& id, std::stop_token stop) {
   const std::lock_guard lock(mutex_);
-  TRY(take_turn(id.text));
+  if (!dead_ && before_remove && !world_.quiet && (is_pack(id.text) || is_index(id.text))) {
+    before_remove(id);
+  }
+  TRY(take_turn(Call::remove, id.text));
   if (!world_.quiet && world_.chance(world_.faults().fail)) {
     if (world_.chance(2)) {
-      TRY(inner().remove(id, stop));
+      TRY(apply_remove(id, stop));
     }
     return refused();
   }
-  TRY(inner().remove(id, stop));
-  return world_.chance(4) ? inner().remove(id, stop) : Status();  // and the request came twice
+  TRY(apply_remove(id, stop));
+  if (!world_.quiet && world_.chance(world_.faults().twice)) {  // and the request comes again
+    const auto again = [storage = world_.storage_ptr(), id] { (void)storage->remove(id, {}); };
+    if (world_.chance(2)) {
+      again();
+    } else {
+      world_.later(minutes(static_cast<std::int64_t>(world_.random(24 * 60))), again);
+    }
+  }
+  return {};
 }
 
 }  // namespace cairn::simulation

@@ -15,7 +15,7 @@ constexpr std::string_view kMtimeKey = "kopiamtime";
 std::int64_t to_number(std::string_view text) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+  return std::max<std::int64_t>(value, 0);
 }
 
 // The stored time wins over the service's.
@@ -68,13 +68,14 @@ class AzureStorage final : public Storage {
   }
 
   Status list(std::string_view prefix, const ListCallback& callback, std::stop_token stop) override {
+    const std::string full = options_.prefix + std::string(prefix);
     std::string marker;
     do {
-      TRY_ASSIGN(const net::XmlNode page, list_page(options_.prefix + std::string(prefix), marker, 5000, stop));
+      TRY_ASSIGN(const net::XmlNode page, list_page(full, marker, 5000, stop));
       const net::XmlNode* blobs = page.child("Blobs");
       for (const net::XmlNode& each : blobs != nullptr ? blobs->children : std::vector<net::XmlNode>()) {
         const net::XmlNode* properties = each.child("Properties");
-        if (each.name != "Blob" || properties == nullptr || !each.text_of("Name").starts_with(options_.prefix)) {
+        if (each.name != "Blob" || properties == nullptr || !each.text_of("Name").starts_with(full)) {
           continue;
         }
         const net::XmlNode* stored = each.child("Metadata");

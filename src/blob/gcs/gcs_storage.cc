@@ -67,12 +67,13 @@ class GcsStorage final : public Storage {
   }
 
   Status list(std::string_view prefix, const ListCallback& callback, std::stop_token stop) override {
+    const std::string full = options_.prefix + std::string(prefix);
     std::string page_token;
     do {
-      TRY_ASSIGN(const Json page, list_page(options_.prefix + std::string(prefix), page_token, 1000, stop));
+      TRY_ASSIGN(const Json page, list_page(full, page_token, 1000, stop));
       for (const Json& each : page["items"].items()) {
         const std::string& name = each["name"].as_string();
-        if (!name.starts_with(options_.prefix)) {
+        if (!name.starts_with(full)) {
           continue;
         }
         TRY_ASSIGN(const BlobMetadata found, describe(BlobId(name.substr(options_.prefix.size())), each));
@@ -171,6 +172,9 @@ class GcsStorage final : public Storage {
   // The stored time wins over that of creation.
   static Result<BlobMetadata> describe(const BlobId& id, const Json& object) {
     BlobMetadata out{id, to_number(object["size"]), {}};
+    if (out.length < 0) {
+      return error(Code::corrupt, "gcs: {} has {} bytes", id.text, out.length);
+    }
     if (const Json* stored = object["metadata"].find(kMtimeKey); stored != nullptr) {
       out.timestamp = Timestamp{to_number(*stored)};
       return out;

@@ -120,7 +120,7 @@ inline Attributes read_attributes(PacketReader& in) {
   Attributes out;
   const std::uint32_t flags = in.u32();
   if ((flags & kHasSize) != 0) {
-    out.size = static_cast<std::int64_t>(in.u64());
+    out.size = static_cast<std::int64_t>(in.u64() & ~(std::uint64_t{1} << 63));
   }
   if ((flags & kHasOwner) != 0) {
     in.u64();
