@@ -102,11 +102,11 @@ std::vector<Command> history() {
       {"policy import", {"--from-file={dir}/policy.json"}},
       {"policy edit", {"{dir}/src"}},
       {"policy delete", {"{dir}/src"}},
-      {"snapshot pin", {"{first}", "--add=keep"}},
+      {"snapshot pin", {"{first}", "--add=keep"}, "/main", true},  // the id has changed
       {"snapshot copy-history", {"alice@lab:{dir}/src", "bob@lab:/copied"}},
       {"snapshot move-history", {"bob@lab:/copied", "carol@lab:/moved"}, "/main", true},
       {"snapshot fix remove-files", {"--commit", "--source=carol@lab:/moved", "--filename=b"}},
-      {"blob delete", {"{victim_pack}", "--dangerous-commands=enabled"}, "/main", true, false},
+      {"blob delete", {"{victim_pack}"}, "/main", true, false},
       {"snapshot fix invalid-files", {"--commit", "--verify-files-percent=100"}},
       {"repository create filesystem",
        {"--path=/second", "--content-cache-size-mb=0", "--override-username=alice", "--override-hostname=lab",
@@ -138,7 +138,7 @@ std::vector<Command> history() {
       {"maintenance set", {"--owner=me", "--full-interval=25h"}},
       {"maintenance run", {"--full", "--safety=none"}},
       {"content rewrite", {"--pack-prefix=p", "--safety=none"}},
-      {"blob delete", {"{orphan}", "--dangerous-commands=enabled"}, "/main", true},
+      {"blob delete", {"{orphan}"}, "/main", true},
       {"blob gc", {"--delete=yes", "--safety=none"}},
       {"index optimize", {}, "/main", true},
       {"index recover", {"--commit"}},
@@ -204,6 +204,7 @@ class Commands : public testing::Test {
     }
     all.push_back("--password=" + password);
     all.push_back("--disable-file-logging");
+    all.push_back("--dangerous-commands=enabled");
     std::filesystem::remove_all(path("cache"));
     std::fflush(nullptr);
     const auto out = sys::open_file(path("said"), O_WRONLY | O_CREAT | O_TRUNC, 0644);

@@ -80,7 +80,7 @@ class Oracle {
   std::optional<Timestamp> first_named(const std::string& pack);
 
   World& world_;
-  KopiaCache cache_;  // index blobs that were read once
+  std::optional<std::uint64_t> seen_;  // changes of the world at the last look
   std::unique_ptr<KopiaProcess> kopia_;
   std::unique_ptr<repo::Repository> ours_;
   std::map<std::string, Versions> files_;

@@ -59,6 +59,7 @@ void World::hand_over() {
     const auto change = std::move(later_.begin()->second);
     later_.erase(later_.begin());
     change();
+    ++changes;
   }
   if (next != nullptr) {
     now_ = std::max(now_.load(), next->wakes.ns);
@@ -198,6 +199,7 @@ Status ProcessStorage::list(std::string_view prefix, const blob::ListCallback& c
 
 Result<blob::BlobMetadata> ProcessStorage::apply_put(const BlobId& id, GatherView data, const blob::PutOptions& options,
                                                      std::stop_token stop) {
+  ++world_.changes;
   if (in_place(id.text)) {
     if (auto old = inner().get(id, {}, stop); old.ok()) {
       world_.former[id.text] = std::move(*old);
@@ -208,6 +210,7 @@ Result<blob::BlobMetadata> ProcessStorage::apply_put(const BlobId& id, GatherVie
 }
 
 Status ProcessStorage::apply_remove(const BlobId& id, std::stop_token stop) {
+  ++world_.changes;
   if (is_pack(id.text) || is_index(id.text)) {
     world_.removed.try_emplace(id.text, World::Change{world_.now(), client_});
   }
@@ -237,6 +240,7 @@ Result<blob::BlobMetadata> ProcessStorage::put(const BlobId& id, GatherView data
   }
   if (is_pack(id.text) && world_.chance(f.torn)) {
     const Bytes all = test::flatten(data);
+    ++world_.changes;
     TRY(inner().put(id, ByteView(all).first(all.size() / 2), stop));
     return refused();
   }

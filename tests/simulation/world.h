@@ -64,7 +64,8 @@ class World final : public Clock {
   // `change` happens `after` from now, whoever is running then.
   void later(Duration after, std::function<void()> change);
 
-  // What happened to blobs; for the oracle.
+  // What happened to blobs; for the oracle. `changes` counts all of it.
+  std::uint64_t changes = 0;
   struct Change {
     Timestamp time;
     unsigned client = 0;
