@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "base/random.h"
+#include "blob/forwarding.h"
 #include "content/pack.h"
 #include "content/session.h"
 #include "tests/support/test_repository.h"
@@ -354,6 +357,56 @@ TEST(ContentManager, CacheServesAndSurvivesDamage) {
         0);
   }
   std::ignore = std::system(("rm -rf " + dir).c_str());
+}
+
+// Calls `then` in the middle of the first put of a session marker.
+class SlowMarker final : public blob::ForwardingStorage {
+ public:
+  SlowMarker(std::shared_ptr<blob::Storage> inner, std::function<void()> then)
+      : ForwardingStorage(std::move(inner)), then_(std::move(then)) {}
+  using Storage::put;
+  Result<blob::BlobMetadata> put(const BlobId& id, GatherView data, const blob::PutOptions& options,
+                                 std::stop_token stop) override {
+    if (id.starts_with("s")) {
+      std::exchange(then_, [] {})();
+    }
+    return ForwardingStorage::put(id, data, options, std::move(stop));
+  }
+
+ private:
+  std::function<void()> then_;
+};
+
+TEST(ContentManager, MarksWhereTheContentIsAfterDaysInTheCallBefore) {
+  FakeClock clock;
+  TestRepository repo({}, clock);
+  ASSERT_OK(repo.status());
+  ContentOptions options;
+  options.clock = &clock;
+  auto first = repo.open(options);
+  ASSERT_OK(first);
+  const auto id = (*first)->write(text("moved by another client").view(), 0, compress::kNone, {});
+  ASSERT_OK(id);
+  ASSERT_OK((*first)->flush({}));
+  const auto move = [&] {
+    clock.advance(hours(50));
+    auto other = repo.open(options);
+    ASSERT_OK(other);
+    ASSERT_OK((*other)->rewrite(*id, {}));
+    ASSERT_OK((*other)->flush({}));
+  };
+  auto slow = repo.open_on(std::make_shared<SlowMarker>(repo.storage(), move), options);
+  ASSERT_OK(slow);
+  const auto before = (*slow)->info(*id, {});
+  ASSERT_OK(before);
+  ASSERT_OK((*slow)->remove(*id, {}));
+  ASSERT_OK((*slow)->flush({}));
+  auto reader = repo.open(options);
+  ASSERT_OK(reader);
+  const auto after = (*reader)->info(*id, {});
+  ASSERT_OK(after);
+  EXPECT_TRUE(after->deleted);
+  EXPECT_NE(after->pack, before->pack);
 }
 
 TEST(Session, IdFollowsThirtyDayPeriods) {

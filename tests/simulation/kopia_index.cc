@@ -10,7 +10,6 @@ namespace {
 
 constexpr Duration kListingKept = seconds(30);
 constexpr Duration kOwnWritesKept = minutes(15);
-constexpr int kAttemptsMax = 10;
 
 bool listing_is_cached(std::string_view prefix) { return prefix == "xe" || prefix == "xs" || prefix == "xr"; }
 

@@ -107,6 +107,7 @@ void owner_change(Writer& w, World& world) {
   w.leave_unused(2);
   w.maintain(0, hours(4));
   w.maintain(0, hours(6));
+  w.backup(2, hours(20), 2);  // a second short pack, so that they are joined
   const Duration when = hours(30) + w.some_minutes(0, 120);
   const Duration standing = kopia ? w.some_minutes(150, 210) : hours(40) + w.some_minutes(0, 600);
   w.at(0, when, [&world, standing](Clients& c, Process& p) {
