@@ -99,7 +99,7 @@ void rewrite_races_delete(Writer& w, World& world) {
 
 // The old owner stands still in a collection when another takes its office. Meanwhile a snapshot takes over what the
 // old one holds for unused, the new one moves it, and then the old one goes on. One of Kopia's kind stands still for
-// less than a new owner waits, one of ours for days, in the call before its first mark.
+// less than a new owner waits, one of ours for days, often in the call before its first mark.
 void owner_change(Writer& w, World& world) {
   w.script.clients = 3;
   const bool kopia = world.chance(2);
@@ -110,9 +110,14 @@ void owner_change(Writer& w, World& world) {
   w.backup(2, hours(20), 2);  // a second short pack, so that they are joined
   const Duration when = hours(30) + w.some_minutes(0, 120);
   const Duration standing = kopia ? w.some_minutes(150, 210) : hours(40) + w.some_minutes(0, 600);
-  w.at(0, when, [&world, standing](Clients& c, Process& p) {
+  static constexpr std::pair<Call, const char*> kWhere[] = {
+      {Call::put, "s"},  {Call::put, "xn"},   {Call::put, "kopia."}, {Call::put, "p"},
+      {Call::put, "xw"}, {Call::get, "q"},    {Call::get, "kopia."}, {Call::list, "x"},
+      {Call::list, "p"}, {Call::remove, "p"}, {Call::put, "s"},      {Call::put, "s"}};
+  const auto where = kWhere[world.random(std::size(kWhere))];
+  w.at(0, when, [&world, standing, where](Clients& c, Process& p) {
     if (!p.kopia) {
-      world.freeze_at(p.client, Call::put, "s", standing);
+      world.freeze_at(p.client, where.first, where.second, standing);
     }
     return c.maintain(p, true, standing);
   });
