@@ -117,6 +117,7 @@ Status ContentManagerImpl::flush(std::stop_token stop) {
 
 Status ContentManagerImpl::flush_in_gate(std::stop_token stop) {
   TRY(flush_packs(stop));
+  SlabBuffer::trim_pool();
   {
     const std::lock_guard lock(mutex_);
     if (hold_index_) {

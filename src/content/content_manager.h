@@ -39,9 +39,10 @@ struct ContentOptions {
   std::string username, hostname;  // session marker
   const Clock* clock = &system_clock();
   unsigned upload_threads = 2;
-  std::size_t upload_bytes_in_flight_max = 24u << 20;  // packs sealed but not yet stored; write() waits above it
+  std::size_t pack_bytes_in_memory_max = 40u
+                                         << 20;  // packs open or not yet stored: room for two; write() waits above it
   Duration index_flush_interval = minutes(10);
-  std::size_t pending_entries_max = 100'000;  // index flushed early above this: bounded memory
+  std::size_t pending_entries_max = 60'000;  // index flushed early above this: bounded memory
   Duration refresh_interval = minutes(15);
   bool read_only = false;
   // Indexes are loaded at first use, not at open(): damaged ones do not keep their repair out.

@@ -1,6 +1,7 @@
 // The one implementation of ContentManager; for this folder only.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -84,7 +85,7 @@ class ContentManagerImpl final : public ContentManager {
   // Writing (content_writer.cc).
   Status check_writable() const;
   Status ensure_session(std::stop_token stop);
-  Status wait_for_upload_space(std::stop_token stop);
+  Status wait_for_pack_space(std::size_t size, std::stop_token stop);
   Result<ContentId> write_in_gate(const ContentId& id, ByteView data, char prefix, compress::HeaderId compression,
                                   std::stop_token stop);
   Status store(std::uint32_t position, ByteView data, char prefix, compress::HeaderId compression,
@@ -129,7 +130,8 @@ class ContentManagerImpl final : public ContentManager {
   index::EpochManager* epochs_ = nullptr;
   std::unique_ptr<BlobCache> index_cache_, metadata_cache_;
   std::atomic<bool> metadata_cache_works_{true};
-  Bytes replica_;  // framed format blob, empty unless packs carry it
+  std::array<std::mutex, 16> metadata_turns_;  // of packs being fetched whole, by name
+  Bytes replica_;                              // framed format blob, empty unless packs carry it
 
   CommittedIndex committed_;
   std::atomic<std::uint64_t> revision_{1};

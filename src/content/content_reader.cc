@@ -152,6 +152,11 @@ Result<Buffer> ContentManagerImpl::fetch(const Located& at, std::stop_token stop
     if (auto cached = metadata_cache_->get_range(i.pack.text, i.pack_offset, i.packed_length)) {
       return std::move(*cached);
     }
+    // Threads that read one directory after the other want the same pack: one fetches it, the others find it.
+    const std::lock_guard turn(metadata_turns_[std::hash<std::string>()(i.pack.text) % metadata_turns_.size()]);
+    if (auto cached = metadata_cache_->get_range(i.pack.text, i.pack_offset, i.packed_length)) {
+      return std::move(*cached);
+    }
     TRY_ASSIGN(const Buffer pack, storage_->get(i.pack, {}, stop));
     if (!metadata_cache_->put(i.pack.text, pack.view())) {
       metadata_cache_works_ = false;  // full or unwritable: from now on only the ranges that are needed

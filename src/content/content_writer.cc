@@ -125,8 +125,8 @@ Status ContentManagerImpl::store(std::uint32_t position, ByteView data, char pre
                                  std::stop_token stop) {
   const auto stored = [&]() -> Status {
     TRY(ensure_session(stop));
-    TRY(wait_for_upload_space(stop));
     TRY_ASSIGN(const Encoded encoded, encode(data, compression, scratch().compressed));
+    TRY(wait_for_pack_space(crypto_->stored_size(encoded.plain.size()), stop));
     return place(position, data, encoded, prefix, stop);
   };
   Status s = stored();
@@ -184,10 +184,19 @@ Status ContentManagerImpl::ensure_session(std::stop_token stop) {
   return {};
 }
 
-Status ContentManagerImpl::wait_for_upload_space(std::stop_token stop) {
+Status ContentManagerImpl::wait_for_pack_space(std::size_t size, std::stop_token stop) {
   std::unique_lock lock(mutex_);
+  const auto open = [&] {
+    std::size_t sum = 0;
+    for (const PackPtr& p : open_packs_) {
+      sum += p == nullptr ? 0 : p->bytes.size();
+    }
+    return sum;
+  };
   changed_.wait(lock, stop, [&] {
-    return upload_bytes_ <= options_.upload_bytes_in_flight_max || !upload_error_.ok() || !dead_.ok();
+    // With nothing to be uploaded, waiting would not make room.
+    return upload_bytes_ == 0 || upload_bytes_ + open() + size <= options_.pack_bytes_in_memory_max ||
+           !upload_error_.ok() || !dead_.ok();
   });
   if (stop.stop_requested()) {
     return Status(Code::cancelled, "cancelled");

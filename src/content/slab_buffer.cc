@@ -1,13 +1,15 @@
 #include "content/slab_buffer.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
-#include <cstdlib>
 #include <mutex>
 
 namespace cairn::content {
 namespace {
 
-// Slabs are 4 KiB aligned so that a store may write them with O_DIRECT.
+// Slabs are mapped, not allocated: page aligned, so that a store may write them with O_DIRECT, and given back to the
+// system whatever was allocated beside them.
 class SlabPool {
  public:
   Byte* take() {
@@ -19,23 +21,26 @@ class SlabPool {
         return s;
       }
     }
-    auto* s = static_cast<Byte*>(std::aligned_alloc(4096, kSlabSize));
-    CHECK(s != nullptr, "out of memory");
-    return s;
+    void* s = ::mmap(nullptr, kSlabSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(s != MAP_FAILED, "out of memory");
+    return static_cast<Byte*>(s);
   }
   void give(Byte* slab) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(slab);
+  }
+  void trim() {
+    std::vector<Byte*> unused;
     {
       const std::lock_guard lock(mutex_);
-      if (free_.size() < kFreeMax) {
-        free_.push_back(slab);
-        return;
-      }
+      unused.swap(free_);
     }
-    std::free(slab);
+    for (Byte* s : unused) {
+      ::munmap(s, kSlabSize);
+    }
   }
 
  private:
-  static constexpr std::size_t kFreeMax = 64;
   std::mutex mutex_;
   std::vector<Byte*> free_;
 };
@@ -52,6 +57,8 @@ SlabBuffer::~SlabBuffer() {
     pool().give(s);
   }
 }
+
+void SlabBuffer::trim_pool() { pool().trim(); }
 
 void SlabBuffer::reserve(std::size_t n, std::vector<MutByteView>& pieces) {
   while (n > 0) {

@@ -24,6 +24,9 @@ class SlabBuffer {
   SlabBuffer(const SlabBuffer&) = delete;
   SlabBuffer& operator=(const SlabBuffer&) = delete;
 
+  // Unmaps the pool's unused slabs: what follows writing (an index, maintenance) needs the memory.
+  static void trim_pool();
+
   std::size_t size() const { return size_; }
   // Grows by n and appends the new range's pieces to `pieces`. Content is indeterminate.
   void reserve(std::size_t n, std::vector<MutByteView>& pieces);
