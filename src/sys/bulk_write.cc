@@ -66,6 +66,7 @@ class BulkWriter {
         return error(Code::resource_exhausted, "no memory for a write buffer");
       }
     }
+    TRY(check_());  // a caller that has left in the meantime no longer keeps the part's memory
     const std::size_t n = std::min(part.size(), piece_max_ - used_);
     std::memcpy(buffer_.get() + used_, part.data(), n);
     used_ += n;

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "sys/attributes.h"
 #include "sys/directory.h"
+#include "sys/file_system_type.h"
 
 namespace cairn::sys {
 namespace {
@@ -140,6 +141,12 @@ TEST_F(File, FreeSpaceAndTempDir) {
     ASSERT_TRUE(write_file_atomic(where + "/f", as_bytes("x"), 0600).ok());
   }
   EXPECT_FALSE(file_exists(where));
+}
+
+TEST(FileSystemType, OfThisMachine) {
+  EXPECT_FALSE(is_remote_file_system("/dev/shm"));
+  EXPECT_FALSE(is_compressing_file_system("/dev/shm"));
+  EXPECT_FALSE(is_remote_file_system("/no/such/path"));
 }
 
 TEST_F(Directory, ListsAllEntriesWithAttributes) {

@@ -1,8 +1,9 @@
 /* LD_PRELOAD: counts the calls that change a file system, and has one of them, or it and all later ones, fail.
  *   FAULT_AT       number of the call that fails (from 1); 0 only counts
- *   FAULT_ERRNO    28 (ENOSPC), 5 (EIO), …; 0: the process is killed at that call, half of a write done
+ *   FAULT_ERRNO    28 (ENOSPC), 5 (EIO), …; 0: the process is killed at that call, half of a write done; -1: it hangs
  *   FAULT_STICKY   set: all later calls that need space fail as well
  *   FAULT_COUNT    file that gets the number of calls at the end
+ *   FAULT_FS_TYPE  f_type that statfs answers
  * Only paths below FAULT_ROOT count (and descriptors opened there).
  */
 #define _GNU_SOURCE
@@ -19,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { kDescriptorsMax = 1024 };
@@ -82,6 +84,9 @@ static int fails(int needs_space) {
   }
   if (fault_errno == 0) {
     return 1;
+  }
+  while (fault_errno < 0) {
+    pause();
   }
   if (fault_errno == ENOSPC && !needs_space) {
     return 0;
@@ -242,6 +247,17 @@ int unlinkat(int dirfd, const char* path, int flags) {
   return real(dirfd, path, flags);
 }
 int unlink(const char* path) { return unlinkat(AT_FDCWD, path, 0); }
+
+int statfs(const char* path, struct statfs* answer) {
+  REAL(int, "statfs", const char*, struct statfs*)
+  const int result = real(path, answer);
+  const char* type = getenv("FAULT_FS_TYPE");
+  if (result == 0 && type != NULL) {
+    answer->f_type = atol(type);
+  }
+  return result;
+}
+int statfs64(const char* path, struct statfs64* answer) { return statfs(path, (struct statfs*)answer); }
 
 /* Deriving the key of a password takes longer than all else of a small command: here it is a quick mix of the same inputs,
  * for every process of the test alike. */

@@ -58,11 +58,11 @@ def commands(world):
     yield "repository set-client", ["repository", "set-client", "--description=other"], True
 
 
-def run_with_fault(world, command, fault, at):
-    """Exit code (negative: the signal), standard error, calls counted."""
+def run_with_fault(world, command, fault, at, root=None):
+    """Exit code (negative: the signal), standard error, calls counted below `root` (all of the world unless given)."""
     env = dict(world.client.env)
     count = os.path.join(world.directory, "count")
-    env.update(FAULT_AT=str(at), FAULT_ROOT=world.directory, FAULT_COUNT=count)
+    env.update(FAULT_AT=str(at), FAULT_ROOT=root or world.directory, FAULT_COUNT=count)
     env.update(FAULTS.get(fault, {}))
     done = subprocess.run([world.client.program, *command], env=env, stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=120)

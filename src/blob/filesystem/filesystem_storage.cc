@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "blob/decorators.h"
+#include "blob/filesystem/call_guard.h"
 #include "blob/filesystem/call_limits.h"
 #include "blob/filesystem/layout_file.h"
 #include "blob/filesystem/tree_walk.h"
@@ -16,6 +17,7 @@
 #include "sys/attributes.h"
 #include "sys/bulk_write.h"
 #include "sys/file.h"
+#include "sys/file_system_type.h"
 
 namespace cairn::blob {
 namespace {
@@ -24,10 +26,11 @@ constexpr int kAttemptsMax = 5;
 constexpr int kPutAttemptsMax = 2;
 constexpr std::size_t kReadPiece = 4 << 20;
 
-class FilesystemStorage final : public Storage {
+class FilesystemStorage final : public Storage, public std::enable_shared_from_this<FilesystemStorage> {
  public:
-  FilesystemStorage(FilesystemOptions options, TreeLayout tree)
+  FilesystemStorage(FilesystemOptions options, bool may_hang, TreeLayout tree)
       : options_(std::move(options)),
+        may_hang_(may_hang),
         file_mode_(options_.file_mode != 0 ? options_.file_mode : 0600),
         dir_mode_(options_.dir_mode != 0 ? options_.dir_mode : 0700),
         layout_(std::make_shared<const ShardLayout>(std::move(tree.layout))),
@@ -51,6 +54,14 @@ class FilesystemStorage final : public Storage {
   CallLimits limits(std::int64_t bytes, std::stop_token stop) const {
     return CallLimits(options_.call_deadline, bytes, std::move(stop));
   }
+  // fn(limits), on a thread that can be left where the file system may hang: fn owns what it uses, but for `this`.
+  template <class F>
+  auto call(CallLimits limits, F fn) -> decltype(fn(limits)) {
+    if (!may_hang_) {
+      return fn(limits);
+    }
+    return guarded(limits, [self = shared_from_this(), limits, fn = std::move(fn)] { return fn(limits); });
+  }
 
   Result<Buffer> read_range(const std::string& path, ByteRange range, const CallLimits& limits) const;
   Status persist_layout_once(const CallLimits& limits);
@@ -62,6 +73,7 @@ class FilesystemStorage final : public Storage {
                              const CallLimits& limits);
 
   const FilesystemOptions options_;
+  const bool may_hang_;
   const mode_t file_mode_;
   const mode_t dir_mode_;
   std::atomic<std::shared_ptr<const ShardLayout>>
@@ -76,9 +88,10 @@ Result<Buffer> FilesystemStorage::get(const BlobId& id, ByteRange range, std::st
     return error(Code::invalid_argument, "invalid range");
   }
   TRY_ASSIGN(const std::string relative, relative_path(id));
-  const std::string path = full_path(relative);
-  const CallLimits call = limits(std::max<std::int64_t>(range.length, 64 << 20), std::move(stop));
-  return call.retry(kAttemptsMax, [&] { return read_range(path, range, call); });
+  return call(limits(std::max<std::int64_t>(range.length, 64 << 20), std::move(stop)),
+              [this, path = full_path(relative), range](const CallLimits& limits) {
+                return limits.retry(kAttemptsMax, [&] { return read_range(path, range, limits); });
+              });
 }
 
 Result<Buffer> FilesystemStorage::read_range(const std::string& path, ByteRange range, const CallLimits& limits) const {
@@ -107,8 +120,9 @@ Result<Buffer> FilesystemStorage::read_range(const std::string& path, ByteRange 
 Result<BlobMetadata> FilesystemStorage::metadata(const BlobId& id, std::stop_token stop) {
   TRY_ASSIGN(const std::string relative, relative_path(id));
   const std::string path = full_path(relative);
-  const CallLimits call = limits(0, std::move(stop));
-  TRY_ASSIGN(const sys::FileInfo info, call.retry(kAttemptsMax, [&] { return sys::stat_path(path); }));
+  TRY_ASSIGN(const sys::FileInfo info, call(limits(0, std::move(stop)), [path](const CallLimits& limits) {
+               return limits.retry(kAttemptsMax, [&] { return sys::stat_path(path); });
+             }));
   if (!info.is_regular()) {
     return error(Code::not_found, "stat {}: not a regular file", path);
   }
@@ -116,7 +130,8 @@ Result<BlobMetadata> FilesystemStorage::metadata(const BlobId& id, std::stop_tok
 }
 
 Status FilesystemStorage::list(std::string_view prefix, const ListCallback& callback, std::stop_token stop) {
-  return walk_tree(options_.path, prefix, options_.list_parallelism, options_.call_deadline, callback, std::move(stop));
+  return walk_tree({options_.path, options_.list_parallelism, options_.call_deadline, may_hang_}, prefix, callback,
+                   std::move(stop));
 }
 
 Result<BlobMetadata> FilesystemStorage::put(const BlobId& id, GatherView data, const PutOptions& options,
@@ -128,13 +143,16 @@ Result<BlobMetadata> FilesystemStorage::put(const BlobId& id, GatherView data, c
     return error(Code::unsupported, "do-not-recreate: unsupported put-blob option");
   }
   const auto size = static_cast<std::int64_t>(gather_size(data));
-  const CallLimits call = limits(size, std::move(stop));
-  if (must_persist_) {
-    TRY(persist_layout_once(call));
-  }
-  TRY_ASSIGN(const std::string relative, relative_path(id));
   TRY_ASSIGN(const Timestamp time,
-             call.retry(kPutAttemptsMax, [&] { return put_once(relative, data, options, call); }));
+             call(limits(size, std::move(stop)),
+                  [this, id, options, parts = std::vector<ByteView>(data.begin(), data.end())](
+                      const CallLimits& limits) -> Result<Timestamp> {
+                    if (must_persist_) {
+                      TRY(persist_layout_once(limits));
+                    }
+                    TRY_ASSIGN(const std::string relative, relative_path(id));
+                    return limits.retry(kPutAttemptsMax, [&] { return put_once(relative, parts, options, limits); });
+                  }));
   return BlobMetadata{id, size, time};
 }
 
@@ -230,14 +248,15 @@ Result<Timestamp> FilesystemStorage::fill(sys::UniqueFd& fd, const std::string& 
 
 Status FilesystemStorage::remove(const BlobId& id, std::stop_token stop) {
   TRY_ASSIGN(const std::string relative, relative_path(id));
-  const std::string path = full_path(relative);
-  const CallLimits call = limits(0, std::move(stop));
-  const Status status = call.retry(kAttemptsMax, [&] { return sys::remove_file(path); });
+  const Status status = call(limits(0, std::move(stop)), [path = full_path(relative)](const CallLimits& limits) {
+    return limits.retry(kAttemptsMax, [&] { return sys::remove_file(path); });
+  });
   return status.is(Code::not_found) ? Status() : status;  // a file where a directory should be
 }
 
 Result<Capacity> FilesystemStorage::capacity() {
-  TRY_ASSIGN(const sys::SpaceInfo space, sys::free_space(options_.path));
+  TRY_ASSIGN(const sys::SpaceInfo space,
+             call(limits(0, {}), [path = options_.path](const CallLimits&) { return sys::free_space(path); }));
   return Capacity{space.total_bytes, space.available_bytes};
 }
 
@@ -255,6 +274,20 @@ Status prepare_root(const FilesystemOptions& options, const OpenOptions& open) {
   return {};
 }
 
+Result<std::shared_ptr<Storage>> open_tree(const FilesystemOptions& options, OpenOptions open,
+                                           const CallLimits& limits) {
+  TRY(prepare_root(options, open));
+  TRY_ASSIGN(TreeLayout tree, find_layout(options, open.create, limits));
+  if (open.create && !open.read_only && tree.undecided && !tree.any_blob) {
+    TRY_ASSIGN(tree.layout, persist_layout(options, tree.layout), "unable to write {}", kShardsFileName);
+    tree.undecided = false;
+    tree.file_present = true;
+  }
+  std::shared_ptr<Storage> storage =
+      std::make_shared<FilesystemStorage>(options, sys::is_remote_file_system(options.path), std::move(tree));
+  return open.read_only ? with_read_only(std::move(storage)) : storage;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Storage>> open_filesystem(const FilesystemOptions& options, OpenOptions open,
@@ -262,16 +295,8 @@ Result<std::shared_ptr<Storage>> open_filesystem(const FilesystemOptions& option
   if (!options.path.starts_with('/')) {
     return error(Code::invalid_argument, "filesystem repository path must be absolute");
   }
-  TRY(prepare_root(options, open));
   const CallLimits limits(options.call_deadline, 0, std::move(stop));
-  TRY_ASSIGN(TreeLayout tree, find_layout(options, open.create, limits));
-  if (open.create && !open.read_only && tree.undecided && !tree.any_blob) {
-    TRY_ASSIGN(tree.layout, persist_layout(options, tree.layout), "unable to write {}", kShardsFileName);
-    tree.undecided = false;
-    tree.file_present = true;
-  }
-  std::shared_ptr<Storage> storage = std::make_shared<FilesystemStorage>(options, std::move(tree));
-  return open.read_only ? with_read_only(std::move(storage)) : storage;
+  return guarded(limits, [options, open, limits] { return open_tree(options, open, limits); });
 }
 
 }  // namespace cairn::blob

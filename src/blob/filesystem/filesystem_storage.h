@@ -20,8 +20,8 @@ struct FilesystemOptions {
   int list_parallelism = 0;
   Json extra;  // throttling limits and unknown keys of the configuration, kept for connection_info()
 
-  // Of one call, plus one second for each MiB moved. Looked at between system calls: one that hangs is not interrupted.
-  // Not part of the configuration.
+  // Of one call, plus one second for each MiB moved. A system call that hangs is left behind (call_guard.h). Not part
+  // of the configuration.
   Duration call_deadline = seconds(60);
 
   static Result<FilesystemOptions> from_json(const Json& config);

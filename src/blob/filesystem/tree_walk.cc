@@ -6,7 +6,7 @@
 #include <mutex>
 
 #include "base/task_group.h"
-#include "blob/filesystem/call_limits.h"
+#include "blob/filesystem/call_guard.h"
 #include "blob/sharding.h"
 #include "sys/directory.h"
 #include "sys/file.h"
@@ -18,25 +18,31 @@ constexpr int kAttemptsMax = 5;
 constexpr int kParallelismMax = 64;
 constexpr std::size_t kBatchesMax = 256;
 
-struct DirectoryContent {
-  std::vector<BlobMetadata> blobs;
-  std::vector<std::string> directories;  // ids so far, e.g. "p06"
-};
-
 struct Directory {
   std::string path;
   std::string id_part;  // the components above, joined
 };
 
+struct DirectoryContent {
+  std::vector<BlobMetadata> blobs;
+  std::vector<Directory> children;
+};
+
 class TreeReader {
  public:
-  TreeReader(std::string_view prefix, Duration deadline) : prefix_(prefix), deadline_(deadline) {}
+  TreeReader(const Tree& tree, std::string_view prefix) : tree_(tree), prefix_(prefix) {}
 
-  Result<DirectoryContent> read(const Directory& dir, bool is_root, const std::stop_token& stop,
-                                std::vector<Directory>& children) const {
-    const CallLimits limits(deadline_, 0, stop);
+  Result<DirectoryContent> read(const Directory& dir, bool is_root, const std::stop_token& stop) const {
+    const CallLimits limits(tree_.directory_deadline, 0, stop);
+    if (!tree_.may_hang) {
+      return read_within(limits, dir, is_root);
+    }
+    return guarded(limits, [reader = *this, limits, dir, is_root] { return reader.read_within(limits, dir, is_root); });
+  }
+
+ private:
+  Result<DirectoryContent> read_within(const CallLimits& limits, const Directory& dir, bool is_root) const {
     return limits.retry(kAttemptsMax, [&]() -> Result<DirectoryContent> {
-      children.clear();
       DirectoryContent content;
       auto fd = sys::open_directory(dir.path);
       if (!fd.ok()) {
@@ -51,15 +57,14 @@ class TreeReader {
       TRY(sys::read_directory(fd->get(), false, listing, limits.stop()), "error reading directory: {}", dir.path);
       for (const sys::DirectoryEntry& e : listing.entries()) {
         TRY(limits.check());
-        TRY(take(dir, fd->get(), listing.c_name(e), listing.name(e), e.type, content, children));
+        TRY(take(dir, fd->get(), listing.c_name(e), listing.name(e), e.type, content));
       }
       return content;
     });
   }
 
- private:
   Status take(const Directory& dir, int dirfd, const char* c_name, std::string_view name, sys::FileType type,
-              DirectoryContent& content, std::vector<Directory>& children) const {
+              DirectoryContent& content) const {
     std::string id = dir.id_part + std::string(name);
     if (!agrees_with_prefix(id)) {
       return {};
@@ -72,7 +77,7 @@ class TreeReader {
       type = info->type;
     }
     if (type == sys::FileType::directory) {
-      children.push_back({sys::join_path(dir.path, name), std::move(id)});
+      content.children.push_back({sys::join_path(dir.path, name), std::move(id)});
       return {};
     }
     if (type != sys::FileType::regular || !name.ends_with(kBlobSuffix)) {
@@ -97,23 +102,21 @@ class TreeReader {
     return id.starts_with(prefix_) || std::string_view(prefix_).starts_with(id);
   }
 
+  Tree tree_;
   std::string prefix_;
-  Duration deadline_;
 };
 
 Status walk_sequentially(const TreeReader& reader, const std::string& root, const ListCallback& callback,
                          const std::stop_token& stop) {
   std::vector<Directory> pending = {{root, ""}};
-  std::vector<Directory> children;
   while (!pending.empty()) {
     const Directory dir = std::move(pending.back());
     pending.pop_back();
-    TRY_ASSIGN(const DirectoryContent content,
-               reader.read(dir, dir.id_part.empty() && dir.path == root, stop, children));
+    TRY_ASSIGN(DirectoryContent content, reader.read(dir, dir.id_part.empty() && dir.path == root, stop));
     for (const BlobMetadata& blob : content.blobs) {
       TRY(callback(blob));
     }
-    std::move(children.begin(), children.end(), std::back_inserter(pending));
+    std::ranges::move(content.children, std::back_inserter(pending));
   }
   return {};
 }
@@ -160,13 +163,12 @@ class ParallelWalk {
       if (abandoned()) {
         return {};
       }
-      std::vector<Directory> children;
-      auto content = reader_.read(dir, is_root, stop, children);
+      auto content = reader_.read(dir, is_root, stop);
       if (!content.ok()) {
         give_up();
         return std::move(content).status();
       }
-      for (Directory& child : children) {
+      for (Directory& child : content->children) {
         enter(std::move(child), false);
       }
       hand_over(std::move(content->blobs));
@@ -215,13 +217,12 @@ class ParallelWalk {
 
 }  // namespace
 
-Status walk_tree(const std::string& root, std::string_view prefix, int parallelism, Duration directory_deadline,
-                 const ListCallback& callback, std::stop_token stop) {
-  const TreeReader reader(prefix, directory_deadline);
-  if (parallelism <= 1) {
-    return walk_sequentially(reader, root, callback, stop);
+Status walk_tree(const Tree& tree, std::string_view prefix, const ListCallback& callback, std::stop_token stop) {
+  const TreeReader reader(tree, prefix);
+  if (tree.parallelism <= 1) {
+    return walk_sequentially(reader, tree.root, callback, stop);
   }
-  return ParallelWalk(reader, std::min(parallelism, kParallelismMax), stop).run(root, callback);
+  return ParallelWalk(reader, std::min(tree.parallelism, kParallelismMax), stop).run(tree.root, callback);
 }
 
 }  // namespace cairn::blob
