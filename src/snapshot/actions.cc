@@ -94,7 +94,8 @@ Status ActionRun::run(const ActionCommand& command, const std::string& name, boo
     if (command.script.empty()) {
       options.cwd = sys::temp_directory();
     } else {
-      work_dir.release();  // holds the script, which may be read for as long as it runs
+      // The directory holds the script, which may be read for as long as it runs, and goes with it.
+      options.argv.insert(options.argv.begin(), {"/bin/sh", "-c", "\"$@\"; rm -rf -- \"$0\"", work_dir.release()});
     }
     return sys::spawn_detached(options);
   }
