@@ -79,5 +79,69 @@ TEST(CommittedIndex, TellsEntriesThatOnlySecondaryBlobsHold) {
   EXPECT_FALSE((*index.find(*ContentId::parse(kB)))->secondary);
 }
 
+// A compacted set comes while the blobs it replaces are still there: nothing is taken for hidden, nothing is built
+// anew.
+TEST(CommittedIndex, ACompactedSetTakesThePlaceOfItsInputs) {
+  CommittedIndex index;
+  std::map<BlobId, CommittedIndex::ReaderPtr> readers = {{BlobId("xn3_a"), reader({entry(kA, 1)})},
+                                                         {BlobId("xn3_b"), reader({entry(kB, 1)})}};
+  ASSERT_TRUE(index.assign(readers, {}, Timestamp::zero()).ok());
+  readers.emplace(BlobId("xs3_c"), reader({entry(kA, 1)}));
+  ASSERT_TRUE(index.assign(readers, {BlobId("xn3_a"), BlobId("xn3_b")}, Timestamp::zero()).ok());
+  EXPECT_EQ(index.entry_count(), 2u);
+  EXPECT_FALSE((*index.find(*ContentId::parse(kA)))->secondary);
+  EXPECT_TRUE((*index.find(*ContentId::parse(kB)))->secondary) << "the set lacks it";
+  readers.erase(BlobId("xn3_a"));
+  readers.erase(BlobId("xn3_b"));
+  ASSERT_TRUE(index.assign(readers, {}, Timestamp::zero()).ok());
+  EXPECT_TRUE(index.find(*ContentId::parse(kA))->has_value());
+  EXPECT_FALSE(index.find(*ContentId::parse(kB))->has_value());
+}
+
+// So many entries that the table lies in a file: what was found by the small one is found by this one.
+TEST(CommittedIndex, ATableOnDiskFindsEverything) {
+  constexpr int kBlobs = 3, kEach = 500'000;
+  CommittedIndex index;
+  std::map<BlobId, CommittedIndex::ReaderPtr> readers;
+  const auto id_of = [](std::uint64_t n) {
+    ContentId id;
+    id.prefix = n % 7 == 0 ? 'k' : 0;
+    id.size = 16;
+    store_be64(id.hash.data(), n * 0x9e3779b97f4a7c15ULL);
+    store_be64(id.hash.data() + 8, n);
+    return id;
+  };
+  for (std::uint64_t b = 0; b < kBlobs; ++b) {
+    index::IndexBuilder builder;
+    for (std::uint64_t n = 0; n < kEach; ++n) {
+      index::Entry e = entry(kA, static_cast<std::int64_t>(b + 1));
+      e.id = id_of(b * kEach + n);
+      builder.add(e);
+    }
+    auto plain = builder.build(2);
+    ASSERT_TRUE(plain.ok());
+    auto opened = index::IndexReader::open(std::move(plain->front()), 28);
+    ASSERT_TRUE(opened.ok());
+    readers.emplace(BlobId("xn0_" + std::to_string(b)), std::make_shared<const index::IndexReader>(std::move(*opened)));
+  }
+  ASSERT_TRUE(index.assign(readers, {}, Timestamp::zero()).ok());
+  EXPECT_EQ(index.entry_count(), std::size_t{kBlobs} * kEach);
+  for (std::uint64_t n = 0; n < kBlobs * kEach; n += 97) {
+    const auto found = index.find(id_of(n));
+    ASSERT_TRUE(found.ok() && found->has_value()) << n;
+    EXPECT_EQ((*found)->entry.timestamp_seconds, static_cast<std::int64_t>(n / kEach + 1));
+  }
+  EXPECT_FALSE(index.find(id_of(kBlobs * kEach))->has_value());
+  // One more blob is added, one goes.
+  readers.erase(BlobId("xn0_1"));
+  ASSERT_TRUE(index.add(BlobId("xn0_9"), reader({entry(kA, 9)})).ok());
+  EXPECT_TRUE(index.find(*ContentId::parse(kA))->has_value());
+  ASSERT_TRUE(index.assign(readers, {}, Timestamp::zero()).ok());
+  EXPECT_EQ(index.entry_count(), std::size_t{kBlobs - 1} * kEach);
+  EXPECT_FALSE(index.find(id_of(kEach))->has_value());
+  EXPECT_TRUE(index.find(id_of(2 * kEach))->has_value());
+  EXPECT_FALSE(index.find(*ContentId::parse(kA))->has_value());
+}
+
 }  // namespace
 }  // namespace cairn::content

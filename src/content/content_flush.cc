@@ -7,6 +7,9 @@
 namespace cairn::content {
 namespace {
 
+// Of one index blob published from sorted runs: what building it takes stays small.
+constexpr std::size_t kPublishedEntriesMax = 256 << 10;
+
 class FlushPass {
  public:
   explicit FlushPass(FlushGate& gate) : gate_(gate) { gate_.enter_flush(); }
@@ -155,37 +158,89 @@ Status ContentManagerImpl::flush_packs(std::stop_token stop) {
   return upload_error_;
 }
 
-Status ContentManagerImpl::flush_index(std::stop_token stop) {
+Result<index::IndexBuilder> ContentManagerImpl::pending_index() const {
   index::IndexBuilder builder;
-  std::string session_id;
-  BlobId marker;
+  const std::lock_guard lock(mutex_);
+  for (const PendingEntry& e : pending_.entries()) {
+    if (e.state == PendingState::ready || e.state == PendingState::marker) {
+      builder.add(index_entry(e));
+    }
+  }
+  return builder;
+}
+
+// Too many entries wait for the next flush: their packs are stored, and they become a sorted run outside of pending_.
+Status ContentManagerImpl::spill_pending(std::stop_token stop) {
+  const FlushPass pass(gate_);
   {
     const std::lock_guard lock(mutex_);
-    for (const PendingEntry& e : pending_.entries()) {
-      if (e.state == PendingState::ready || e.state == PendingState::marker) {
-        builder.add(index_entry(e));
-      }
+    if (pending_.size() < options_.pending_entries_max) {
+      return {};  // another thread was faster
     }
-    session_id = session_id_;
-    marker = session_marker_;
   }
-  if (builder.size() > 0) {
-    TRY_ASSIGN(std::vector<Buffer> plain, builder.build(format_.current()->index_version), "building index");
-    std::vector<Buffer> copies;
-    for (const Buffer& b : plain) {
-      copies.push_back(Buffer::copy_of(b.view()));
+  TRY(flush_packs(stop));
+  TRY_ASSIGN(const index::IndexBuilder builder, pending_index());
+  TRY_ASSIGN(std::vector<Buffer> plain, builder.build(format_.current()->index_version), "building index");
+  for (Buffer& run : plain) {
+    TRY_ASSIGN(auto reader, plaintexts_.open(std::move(run), crypto_->encryptor().overhead()));
+    const auto shared = std::make_shared<const index::IndexReader>(std::move(reader));
+    const std::lock_guard lock(mutex_);
+    const BlobId name(fmt::format("{}-run-{}", session_id_, spilled_.size()));  // no blob is named like this
+    spilled_.emplace(name, shared);
+    TRY(committed_.add(name, shared));
+  }
+  const std::lock_guard lock(mutex_);
+  pending_.clear();
+  packs_.clear();
+  foreign_packs_.clear();
+  return {};
+}
+
+Status ContentManagerImpl::publish(Buffer plaintext, std::stop_token stop) {
+  Buffer copy = Buffer::copy_of(plaintext.view());
+  std::vector<Buffer> one;
+  one.push_back(std::move(plaintext));
+  TRY_ASSIGN(const auto written, indexes_->write(std::move(one), session_id_, stop), "error writing index");
+  TRY_ASSIGN(auto reader, plaintexts_.open(std::move(copy), crypto_->encryptor().overhead()));
+  return committed_.add(written.front().id, std::make_shared<const index::IndexReader>(std::move(reader)));
+}
+
+// Only a flush changes session and runs, and there is one at a time.
+Status ContentManagerImpl::flush_index(std::stop_token stop) {
+  const BlobId marker = session_marker_;
+  TRY_ASSIGN(const index::IndexBuilder builder, pending_index());
+  TRY_ASSIGN(std::vector<Buffer> plain, builder.build(format_.current()->index_version), "building index");
+  if (spilled_.empty()) {
+    for (Buffer& b : plain) {
+      TRY(publish(std::move(b), stop));
     }
-    TRY_ASSIGN(const auto written, indexes_->write(std::move(plain), session_id, stop), "error writing index");
-    for (std::size_t i = 0; i < written.size() && i < copies.size(); ++i) {
-      TRY_ASSIGN(auto reader, index::IndexReader::open(std::move(copies[i]), crypto_->encryptor().overhead()));
-      TRY(committed_.add(written[i].id, std::make_shared<const index::IndexReader>(std::move(reader))));
+  } else {
+    std::vector<CommittedIndex::ReaderPtr> readers;
+    for (const auto& [name, reader] : spilled_) {
+      readers.push_back(reader);
     }
+    for (Buffer& b : plain) {
+      TRY_ASSIGN(auto reader, plaintexts_.open(std::move(b), crypto_->encryptor().overhead()));
+      readers.push_back(std::make_shared<const index::IndexReader>(std::move(reader)));
+    }
+    std::vector<const index::IndexReader*> pointers;
+    for (const auto& r : readers) {
+      pointers.push_back(r.get());
+    }
+    // Each shard is an index blob of its own: if a later one fails, all are written once more, which merging undoes.
+    index::MergedShards out;
+    out.version = format_.current()->index_version;
+    out.entries_max = kPublishedEntriesMax;
+    out.begin = [](std::size_t) { return Status(); };
+    out.shard = [&](Buffer plaintext) { return publish(std::move(plaintext), stop); };
+    TRY(index::build_merged(pointers, out, stop));
   }
   {
     const std::lock_guard lock(mutex_);
     pending_.clear();
     packs_.clear();
     foreign_packs_.clear();
+    spilled_.clear();
     session_id_.clear();
     session_marker_ = BlobId();
     session_open_ = false;

@@ -3,6 +3,12 @@
 #include "content/content_manager_internal.h"
 
 namespace cairn::content {
+namespace {
+
+// Index plaintexts up to this size in all are kept in memory; what is beyond is mapped from disk.
+constexpr std::size_t kIndexInMemoryMax = 16u << 20;
+
+}  // namespace
 
 Result<std::unique_ptr<ContentManager>> ContentManager::open(std::shared_ptr<blob::Storage> storage,
                                                              format::FormatManager& format, ContentOptions options,
@@ -14,7 +20,11 @@ Result<std::unique_ptr<ContentManager>> ContentManager::open(std::shared_ptr<blo
 
 ContentManagerImpl::ContentManagerImpl(std::shared_ptr<blob::Storage> storage, format::FormatManager& format,
                                        ContentOptions options)
-    : storage_(std::move(storage)), format_(format), options_(std::move(options)) {}
+    : storage_(std::move(storage)),
+      format_(format),
+      options_(std::move(options)),
+      plaintexts_(options_.cache.directory, kIndexInMemoryMax),
+      committed_(options_.cache.directory) {}
 
 ContentManagerImpl::~ContentManagerImpl() {
   for (auto& t : uploaders_) {

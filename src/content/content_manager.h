@@ -39,10 +39,10 @@ struct ContentOptions {
   std::string username, hostname;  // session marker
   const Clock* clock = &system_clock();
   unsigned upload_threads = 2;
-  std::size_t pack_bytes_in_memory_max = 40u
-                                         << 20;  // packs open or not yet stored: room for two; write() waits above it
+  // Packs open or not yet stored: room for two. write() waits above it.
+  std::size_t pack_bytes_in_memory_max = 40u << 20;
   Duration index_flush_interval = minutes(10);
-  std::size_t pending_entries_max = 60'000;  // index flushed early above this: bounded memory
+  std::size_t pending_entries_max = 60'000;  // of the index batch in memory; more are spilled as sorted runs
   Duration refresh_interval = minutes(15);
   bool read_only = false;
   // Indexes are loaded at first use, not at open(): damaged ones do not keep their repair out.
@@ -90,6 +90,8 @@ class ContentManager {
   // Every content in id order, pending ones included.
   virtual Status iterate(const IterateOptions& options, const std::function<Status(const ContentInfo&)>& fn,
                          std::stop_token stop) = 0;
+  // Contents in the committed index, hidden ones included: how long iterate() will be.
+  virtual std::size_t count() const = 0;
   virtual Status refresh(std::stop_token stop) = 0;
   // Changes whenever the set of known contents may have changed.
   virtual std::uint64_t revision() const = 0;
@@ -100,6 +102,8 @@ class ContentManager {
   virtual const format::UnitCrypto& crypto() const = 0;
   virtual blob::Storage& storage() = 0;
   virtual bool read_only() const = 0;
+  // Where large temporary data may lie: the cache directory, or "" for the system's.
+  virtual const std::string& scratch_directory() const = 0;
 };
 
 }  // namespace cairn::content

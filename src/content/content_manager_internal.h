@@ -12,6 +12,7 @@
 #include "content/pack.h"
 #include "content/pending_table.h"
 #include "content/session.h"
+#include "index/index_merge.h"
 
 namespace cairn::content {
 
@@ -65,6 +66,7 @@ class ContentManagerImpl final : public ContentManager {
   void hold_index_flush(bool hold) override;
   Status iterate(const IterateOptions& options, const std::function<Status(const ContentInfo&)>& fn,
                  std::stop_token stop) override;
+  std::size_t count() const override { return committed_.entry_count(); }
   Status refresh(std::stop_token stop) override;
   std::uint64_t revision() const override { return revision_; }
   WriteStats stats() const override;
@@ -74,6 +76,7 @@ class ContentManagerImpl final : public ContentManager {
   const format::UnitCrypto& crypto() const override { return *crypto_; }
   blob::Storage& storage() override { return *storage_; }
   bool read_only() const override { return options_.read_only; }
+  const std::string& scratch_directory() const override { return options_.cache.directory; }
 
  private:
   using PackPtr = std::shared_ptr<Pack>;
@@ -108,6 +111,9 @@ class ContentManagerImpl final : public ContentManager {
   Status flush_in_gate(std::stop_token stop);
   Status flush_packs(std::stop_token stop);
   Status flush_index(std::stop_token stop);
+  Result<index::IndexBuilder> pending_index() const;
+  Status spill_pending(std::stop_token stop);
+  Status publish(Buffer plaintext, std::stop_token stop);
   index::Entry index_entry(const PendingEntry& e) const;
 
   // Reading (content_reader.cc).
@@ -119,8 +125,10 @@ class ContentManagerImpl final : public ContentManager {
   Result<Buffer> fetch(const Located& at, std::stop_token stop);
   Result<Buffer> decode(const ContentInfo& info, ByteView stored) const;
   Status refresh_if_stale(std::stop_token stop);
-  Result<std::shared_ptr<const index::IndexReader>> load_index_blob(const blob::BlobMetadata& blob,
-                                                                    std::stop_token stop);
+  using ReaderPtr = CommittedIndex::ReaderPtr;
+  Result<ReaderPtr> load_index_blob(const BlobId& id, std::stop_token stop);
+  Status load_index_blobs(const std::vector<blob::BlobMetadata>& blobs, std::map<BlobId, ReaderPtr>& readers,
+                          std::stop_token stop);
 
   const std::shared_ptr<blob::Storage> storage_;
   format::FormatManager& format_;
@@ -133,6 +141,7 @@ class ContentManagerImpl final : public ContentManager {
   std::array<std::mutex, 16> metadata_turns_;  // of packs being fetched whole, by name
   Bytes replica_;                              // framed format blob, empty unless packs carry it
 
+  index::PlaintextStore plaintexts_;
   CommittedIndex committed_;
   std::atomic<std::uint64_t> revision_{1};
   std::mutex refresh_mutex_;
@@ -152,6 +161,9 @@ class ContentManagerImpl final : public ContentManager {
   PackPtr open_packs_[2];                   // p, q
   std::deque<PackPtr> upload_queue_;
   std::size_t upload_bytes_ = 0;  // closed but not stored
+  // Entries of the batch that no longer fit into pending_, as sorted runs: known to this process through committed_,
+  // not yet published.
+  std::map<BlobId, CommittedIndex::ReaderPtr> spilled_;
   std::string session_id_;
   BlobId session_marker_;
   Status dead_;          // an encoder erred: nothing more may be written

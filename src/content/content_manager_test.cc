@@ -241,20 +241,48 @@ TEST(ContentManager, WritesFromManyThreads) {
   EXPECT_EQ(n, static_cast<std::size_t>(kThreads * kEach / 2 + 2 * kEach / 2));
 }
 
-TEST(ContentManager, FlushesItsIndexByCountAndTime) {
+// What no longer fits into memory is spilled as sorted runs: known to this process, published with the next flush, in
+// one index blob.
+TEST(ContentManager, SpillsItsIndexByCountAndPublishesItByTime) {
   FakeClock clock;
   TestRepository repo({}, clock);
   ContentOptions options;
   options.pending_entries_max = 10;
   auto m = repo.open(options);
   ASSERT_OK(m);
-  for (int i = 0; i < 25; ++i) {
-    ASSERT_OK((*m)->write(as_bytes(fmt::format("{}", i)), 0, compress::kNone, {}));
+  std::vector<ContentId> ids;
+  for (int i = 0; i < 35; ++i) {
+    auto id = (*m)->write(as_bytes(fmt::format("{}", i)), 0, compress::kNone, {});
+    ASSERT_OK(id);
+    ids.push_back(*id);
   }
-  EXPECT_EQ(count_blobs(*repo.storage(), "xn0_"), 2u);
+  EXPECT_EQ(count_blobs(*repo.storage(), "xn0_"), 0u);
+  ASSERT_OK((*m)->refresh({}));
+  for (int i = 0; i < 35; ++i) {
+    auto back = (*m)->read(ids[static_cast<std::size_t>(i)], {});
+    ASSERT_OK(back);
+    EXPECT_EQ(back->text(), fmt::format("{}", i));
+  }
+  ASSERT_OK((*m)->write(as_bytes("3"), 0, compress::kNone, {}));
+  EXPECT_EQ((*m)->stats().contents_reused, 1);
+  ASSERT_OK((*m)->remove(ids[4], {}));
+  std::size_t seen = 0;
+  ASSERT_OK((*m)->iterate({},
+                          [&](const ContentInfo&) {
+                            ++seen;
+                            return Status();
+                          },
+                          {}));
+  EXPECT_EQ(seen, 34u);
   clock.advance(minutes(11));
   ASSERT_OK((*m)->write(text("late").view(), 0, compress::kNone, {}));
-  EXPECT_EQ(count_blobs(*repo.storage(), "xn0_"), 3u);
+  EXPECT_EQ(count_blobs(*repo.storage(), "xn0_"), 1u);
+  auto fresh = repo.open();
+  ASSERT_OK(fresh);
+  EXPECT_EQ((*fresh)->count(), 36u);
+  EXPECT_TRUE((*fresh)->info(ids[4], {})->deleted);
+  ASSERT_OK((*fresh)->read(ids[34], {}));
+  EXPECT_EQ(count_blobs(*repo.storage(), "s"), 0u) << "the session has ended";
 }
 
 TEST(ContentManager, WorksInEveryFormatVersion) {

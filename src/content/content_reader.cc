@@ -4,12 +4,15 @@
 
 #include "base/log.h"
 #include "base/sleep.h"
+#include "base/task_group.h"
 #include "content/content_manager_internal.h"
 
 namespace cairn::content {
 namespace {
 
 constexpr std::size_t kContentSizeMax = std::size_t{1} << 28;
+constexpr unsigned kIndexLoadParallelism = 16;
+constexpr std::int64_t kIndexBytesInFlightMax = 32 << 20;
 
 ContentInfo info_of(const index::Entry& e) {
   ContentInfo i;
@@ -35,29 +38,55 @@ Status ContentManagerImpl::refresh_if_stale(std::stop_token stop) {
   return refresh(stop);
 }
 
-Result<std::shared_ptr<const index::IndexReader>> ContentManagerImpl::load_index_blob(const blob::BlobMetadata& blob,
-                                                                                      std::stop_token stop) {
-  std::optional<Buffer> stored = index_cache_->get(blob.id.text);
+Result<ContentManagerImpl::ReaderPtr> ContentManagerImpl::load_index_blob(const BlobId& id, std::stop_token stop) {
+  std::optional<Buffer> stored = index_cache_->get(id.text);
   const bool cached = stored.has_value();
   if (!cached) {
-    TRY_ASSIGN(stored, storage_->get(blob.id, {}, stop), "error loading index blob {}", blob.id.text);
+    TRY_ASSIGN(stored, storage_->get(id, {}, stop), "error loading index blob {}", id.text);
   }
-  auto plain = crypto_->open_blob(blob.id, stored->view());
+  auto plain = crypto_->open_blob(id, stored->view());
   if (!plain.ok() && cached) {
-    index_cache_->remove(blob.id.text);
-    TRY_ASSIGN(stored, storage_->get(blob.id, {}, stop), "error loading index blob {}", blob.id.text);
-    plain = crypto_->open_blob(blob.id, stored->view());
+    index_cache_->remove(id.text);
+    TRY_ASSIGN(stored, storage_->get(id, {}, stop), "error loading index blob {}", id.text);
+    plain = crypto_->open_blob(id, stored->view());
   }
-  TRY(plain, "unable to decrypt index blob {}", blob.id.text);
+  TRY(plain, "unable to decrypt index blob {}", id.text);
   if (!cached) {
-    index_cache_->put(blob.id.text, stored->view());
+    index_cache_->put(id.text, stored->view());
   }
-  TRY_ASSIGN(auto reader, index::IndexReader::open(std::move(*plain), crypto_->encryptor().overhead()),
-             "bad index blob {}", blob.id.text);
+  stored.reset();
+  TRY_ASSIGN(auto reader, plaintexts_.open(std::move(*plain), crypto_->encryptor().overhead()), "bad index blob {}",
+             id.text);
   if (reader.size() > 0 && reader.key_size() != crypto_->hasher().size() + 1) {
-    return error(Code::corrupt, "bad index blob {}: key size {}", blob.id.text, reader.key_size());
+    return error(Code::corrupt, "bad index blob {}: key size {}", id.text, reader.key_size());
   }
   return std::make_shared<const index::IndexReader>(std::move(reader));
+}
+
+// Side by side: many requests to a distant store, many small decryptions; large ones only as memory allows.
+Status ContentManagerImpl::load_index_blobs(const std::vector<blob::BlobMetadata>& blobs,
+                                            std::map<BlobId, ReaderPtr>& readers, std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any room;
+  std::int64_t in_flight = 0;
+  return parallel_for(blobs.size(), kIndexLoadParallelism, stop, [&](std::size_t n, std::stop_token inner) -> Status {
+    const blob::BlobMetadata& blob = blobs[n];
+    {
+      std::unique_lock lock(mutex);
+      if (!room.wait(lock, inner,
+                     [&] { return in_flight == 0 || in_flight + blob.length <= kIndexBytesInFlightMax; })) {
+        return {Code::cancelled, "cancelled"};
+      }
+      in_flight += blob.length;
+    }
+    auto reader = load_index_blob(blob.id, inner);
+    const std::lock_guard lock(mutex);
+    in_flight -= blob.length;
+    room.notify_all();
+    TRY(reader);
+    readers.emplace(blob.id, std::move(*reader));
+    return {};
+  });
 }
 
 Status ContentManagerImpl::refresh(std::stop_token stop) {
@@ -68,24 +97,24 @@ Status ContentManagerImpl::refresh(std::stop_token stop) {
     const std::int64_t started = options_.clock->now().ns;
     TRY_ASSIGN(const index::ActiveSet active, indexes_->active(stop), "error loading indexes");
     const auto known = committed_.readers();
-    std::map<BlobId, CommittedIndex::ReaderPtr> readers;
+    std::map<BlobId, ReaderPtr> readers;
     std::set<BlobId> secondary;
-    Status failed;
-    for (const auto& blob : active.blobs) {
-      if (static_cast<std::size_t>(&blob - active.blobs.data()) >= active.primary_count) {
-        secondary.insert(blob.id);
+    std::vector<blob::BlobMetadata> missing;
+    for (std::size_t i = 0; i < active.blobs.size(); ++i) {
+      const BlobId& id = active.blobs[i].id;
+      if (i >= active.primary_count) {
+        secondary.insert(id);
       }
-      const auto it = known.find(blob.id);
-      if (it != known.end()) {
+      if (const auto it = known.find(id); it != known.end()) {
         readers.insert(*it);
-        continue;
+      } else {
+        missing.push_back(active.blobs[i]);
       }
-      auto reader = load_index_blob(blob, stop);
-      if (!reader.ok()) {
-        failed = std::move(reader).status();
-        break;
-      }
-      readers.emplace(blob.id, std::move(*reader));
+    }
+    Status failed = load_index_blobs(missing, readers, stop);
+    {
+      const std::lock_guard lock(mutex_);
+      readers.insert(spilled_.begin(), spilled_.end());
     }
     if (failed.ok()) {
       TRY(committed_.assign(std::move(readers), secondary, active.deletion_watermark), "error loading indexes");

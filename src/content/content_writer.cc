@@ -350,6 +350,7 @@ Status ContentManagerImpl::check_compressed(const ContentId& id, ByteView data, 
 
 Status ContentManagerImpl::remove(const ContentId& id, std::stop_token stop) {
   TRY(check_writable());
+  TRY(maybe_auto_flush(stop));
   // The mark is a copy of the entry with a later time. Nothing that may take long stands between the look and the copy:
   // after days in the call for the session marker it would name a pack that others have moved the content out of.
   TRY(ensure_session(stop));
@@ -400,16 +401,19 @@ Status ContentManagerImpl::remove(const ContentId& id, std::stop_token stop) {
 }
 
 Status ContentManagerImpl::maybe_auto_flush(std::stop_token stop) {
+  bool publish = false;
   {
     const std::lock_guard lock(mutex_);
-    const bool due = options_.clock->now() - last_index_flush_ >= options_.index_flush_interval ||
-                     pending_.size() >= options_.pending_entries_max;
-    if (!due || hold_index_ || pending_.size() == 0) {
+    publish = options_.clock->now() - last_index_flush_ >= options_.index_flush_interval;
+    const bool spill = pending_.size() >= options_.pending_entries_max;
+    if ((!publish && !spill) || hold_index_ || (pending_.size() == 0 && spilled_.empty())) {
       return {};
     }
-    last_index_flush_ = options_.clock->now();  // one thread flushes, the others go on
+    if (publish) {
+      last_index_flush_ = options_.clock->now();  // one thread flushes, the others go on
+    }
   }
-  return flush(stop);
+  return publish ? flush(stop) : spill_pending(stop);
 }
 
 }  // namespace cairn::content

@@ -12,16 +12,14 @@ namespace {
 using blob::BlobMetadata;
 
 constexpr std::int64_t kSmallBytes = 1 << 20;
+// What one merge takes in: it is built in memory.
+constexpr std::int64_t kMergedBytesMax = 32 << 20;
+constexpr std::size_t kInMemoryMax = 16u << 20;
 constexpr std::size_t kMergeFrom = 16;  // fewer are not worth a blob
 // Tells merged blobs by their names: only these are looked into for what they cover.
 constexpr std::string_view kMergedSession = "s6d65726765";
 
 bool is_merged(const BlobId& id) { return id.text.find("-" + std::string(kMergedSession)) != std::string::npos; }
-
-Result<IndexReader> read_blob(const EpochTaskContext& c, const BlobId& id, std::stop_token stop) {
-  TRY_ASSIGN(const Buffer stored, c.storage.get(id, {}, stop), "error loading index blob {}", id.text);
-  return open_index_blob(c.crypto, id, stored.view());
-}
 
 // Does `in` hold each entry of `blob`, or one that beats it?
 Result<bool> covers(const IndexReader& in, const IndexReader& blob) {
@@ -42,11 +40,12 @@ Result<bool> covers(const IndexReader& in, const IndexReader& blob) {
 Result<std::int64_t> remove_covered(const EpochTaskContext& c, const EpochState::Set& epoch, Timestamp now,
                                     std::stop_token stop) {
   const Timestamp limit = now - c.parameters.refresh_frequency * 3;
+  PlaintextStore plaintexts(c.scratch_directory, kInMemoryMax);
   std::vector<IndexReader> merged;
   std::vector<const BlobMetadata*> merged_blobs;
   for (const BlobMetadata& b : epoch.blobs) {
     if (is_merged(b.id) && b.timestamp <= limit) {
-      TRY_ASSIGN(IndexReader reader, read_blob(c, b.id, stop));
+      TRY_ASSIGN(IndexReader reader, read_index_blob(c, b.id, plaintexts, stop));
       merged.push_back(std::move(reader));
       merged_blobs.push_back(&b);
     }
@@ -56,7 +55,7 @@ Result<std::int64_t> remove_covered(const EpochTaskContext& c, const EpochState:
     if (merged.empty() || b.length >= kSmallBytes) {
       continue;
     }
-    TRY_ASSIGN(const IndexReader reader, read_blob(c, b.id, stop));
+    TRY_ASSIGN(const IndexReader reader, read_index_blob(c, b.id, plaintexts, stop));
     for (std::size_t m = 0; m < merged.size(); ++m) {
       // Merged blobs give way to later ones only: two equal ones must not go because of each other.
       const BlobMetadata& by = *merged_blobs[m];
@@ -84,8 +83,10 @@ Result<std::int64_t> publish_merged(const EpochTaskContext& c, const EpochState:
     }
   }
   std::size_t fresh = 0;
+  std::int64_t bytes = 0;
   for (const BlobMetadata& b : epoch.blobs) {
-    if (b.length < kSmallBytes) {
+    if (b.length < kSmallBytes && bytes + b.length <= kMergedBytesMax) {
+      bytes += b.length;
       inputs.push_back(b.id);
       fresh += !newest_merged || b.timestamp > *newest_merged ? 1 : 0;
     }
@@ -93,15 +94,25 @@ Result<std::int64_t> publish_merged(const EpochTaskContext& c, const EpochState:
   if (fresh < kMergeFrom) {
     return std::int64_t{0};
   }
-  IndexBuilder all;
+  PlaintextStore plaintexts(c.scratch_directory, kInMemoryMax);
+  std::vector<IndexReader> readers;
+  std::vector<const IndexReader*> pointers;
+  readers.reserve(inputs.size());
   for (const BlobId& id : inputs) {
-    TRY_ASSIGN(const IndexReader reader, read_blob(c, id, stop));
-    for (std::size_t i = 0; i < reader.size(); ++i) {
-      TRY_ASSIGN(const Entry entry, reader.at(i), "index blob {}", id.text);
-      all.add(entry);
-    }
+    TRY_ASSIGN(IndexReader reader, read_index_blob(c, id, plaintexts, stop));
+    readers.push_back(std::move(reader));
+    pointers.push_back(&readers.back());
   }
-  TRY_ASSIGN(std::vector<Buffer> shards, all.build(c.index_version), "building index");
+  std::vector<Buffer> shards;
+  MergedShards out;
+  out.version = c.index_version;
+  out.entries_max = kShardSizeMax;
+  out.begin = [](std::size_t) { return Status(); };
+  out.shard = [&](Buffer plaintext) {
+    shards.push_back(std::move(plaintext));
+    return Status();
+  };
+  TRY(build_merged(pointers, out, stop));
   TRY(c.epochs.write(std::move(shards), std::string(kMergedSession) + random_hex(5), stop));
   return static_cast<std::int64_t>(inputs.size());
 }

@@ -36,6 +36,22 @@ std::string_view part(std::string_view text, char separator, std::size_t index) 
   return text.substr(0, text.find(separator));
 }
 
+// Name and size of the set that a blob "<hash>-s<set>-c<count>" belongs to; nullopt when it stands for itself.
+struct SetName {
+  std::string_view id;
+  std::int64_t count = 0;
+  auto operator<=>(const SetName&) const = default;
+};
+std::optional<SetName> set_name(std::string_view id) {
+  const std::string_view set_id = part(id, '-', 1);
+  const std::string_view count_text = part(id, '-', 2);
+  const auto count = count_text.starts_with('c') ? number(count_text.substr(1)) : std::nullopt;
+  if (!set_id.starts_with('s') || !count) {
+    return std::nullopt;
+  }
+  return SetName{set_id, *count};
+}
+
 }  // namespace
 
 std::optional<std::int64_t> epoch_of(std::string_view id) { return number(without_leading_letters(part(id, '_', 0))); }
@@ -63,20 +79,35 @@ std::optional<Timestamp> watermark_of(std::string_view id) {
 
 std::vector<std::vector<blob::BlobMetadata>> complete_sets(const std::vector<blob::BlobMetadata>& blobs) {
   std::vector<std::vector<blob::BlobMetadata>> out;
-  std::map<std::pair<std::string_view, std::int64_t>, std::vector<blob::BlobMetadata>> open;
+  std::map<SetName, std::vector<blob::BlobMetadata>> open;
   for (const blob::BlobMetadata& b : blobs) {
-    const std::string_view set_id = part(b.id.text, '-', 1);
-    const std::string_view count_text = part(b.id.text, '-', 2);
-    const std::int64_t count = count_text.starts_with('c') ? number(count_text.substr(1)).value_or(-1) : -1;
-    if (!set_id.starts_with('s') || count < 0) {
+    const auto name = set_name(b.id.text);
+    if (!name) {
       out.push_back({b});
       continue;
     }
-    auto& set = open[{set_id, count}];
+    auto& set = open[*name];
     set.push_back(b);
-    if (static_cast<std::int64_t>(set.size()) == count) {
+    if (static_cast<std::int64_t>(set.size()) == name->count) {
       out.push_back(std::move(set));
       set.clear();
+    }
+  }
+  return out;
+}
+
+std::vector<std::vector<blob::BlobMetadata>> incomplete_sets(const std::vector<blob::BlobMetadata>& blobs) {
+  std::map<std::pair<std::string_view, SetName>, std::vector<blob::BlobMetadata>> sets;
+  for (const blob::BlobMetadata& b : blobs) {
+    const std::string_view id = b.id.text;
+    if (const auto name = set_name(id)) {
+      sets[{id.substr(0, id.rfind('_', id.find('-')) + 1), *name}].push_back(b);
+    }
+  }
+  std::vector<std::vector<blob::BlobMetadata>> out;
+  for (auto& [key, set] : sets) {
+    if (static_cast<std::int64_t>(set.size()) < key.second.count) {
+      out.push_back(std::move(set));
     }
   }
   return out;

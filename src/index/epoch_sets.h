@@ -33,6 +33,9 @@ std::optional<Timestamp> watermark_of(std::string_view id);
 // Every complete set among the blobs of one epoch or range, in the order in which they become complete.
 std::vector<std::vector<blob::BlobMetadata>> complete_sets(const std::vector<blob::BlobMetadata>& blobs);
 
+// The blobs of sets that lack some, set by set. `blobs` may be of many epochs and ranges.
+std::vector<std::vector<blob::BlobMetadata>> incomplete_sets(const std::vector<blob::BlobMetadata>& blobs);
+
 // Contiguous chain from epoch 0 that reaches farthest; of those the shortest.
 std::vector<EpochRange> longest_chain(std::vector<EpochRange> ranges);
 

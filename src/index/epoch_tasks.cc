@@ -1,14 +1,16 @@
 #include "index/epoch_tasks.h"
 
 #include <algorithm>
+#include <set>
 
-#include "base/random.h"
 #include "index/epoch_sets.h"
 
 namespace cairn::index {
 namespace {
 
 using blob::BlobMetadata;
+
+constexpr std::size_t kInputsInMemoryMax = 16u << 20;
 
 const std::vector<BlobMetadata>& uncompacted_of(const EpochState& state, std::int64_t epoch) {
   static const std::vector<BlobMetadata> none;
@@ -24,31 +26,72 @@ Status put_marker(blob::Storage& storage, const BlobId& id, std::string_view tex
   return storage.put(id, as_bytes(text), stop).status();
 }
 
+// The same inputs give the same set with the same shards, so a compaction that was cut off goes on where it stopped.
+std::string set_id_of(const EpochTaskContext& c, const std::vector<BlobMetadata>& inputs, std::string_view prefix,
+                      std::size_t shard_count) {
+  std::string text = fmt::format("{} {}", prefix, shard_count);
+  for (const BlobMetadata& b : inputs) {
+    text += '\n' + b.id.text;
+  }
+  HashValue hash;
+  c.crypto.hasher().hash(as_bytes(text), hash);
+  return "s" + hex_encode(hash.view().first(8));
+}
+
 // All entries of `inputs`, deleted and hidden ones too, as one complete set named "<prefix><hash>-s<set>-c<count>".
 Status publish_merged(const EpochTaskContext& c, const std::vector<BlobMetadata>& inputs, std::string_view prefix,
                       std::stop_token stop) {
-  IndexBuilder merged;
+  PlaintextStore plaintexts(c.scratch_directory, kInputsInMemoryMax);
+  std::vector<IndexReader> readers;
+  std::vector<const IndexReader*> pointers;
+  readers.reserve(inputs.size());
   for (const BlobMetadata& b : inputs) {
-    if (stop.stop_requested()) {
-      return Status(Code::cancelled, "cancelled");
-    }
-    TRY_ASSIGN(const Buffer stored, c.storage.get(b.id, {}, stop), "error loading index blob {}", b.id.text);
-    TRY_ASSIGN(const IndexReader reader, open_index_blob(c.crypto, b.id, stored.view()));
-    for (std::size_t i = 0; i < reader.size(); ++i) {
-      TRY_ASSIGN(const Entry entry, reader.at(i), "index blob {}", b.id.text);
-      merged.add(entry);
-    }
+    TRY_ASSIGN(IndexReader reader, read_index_blob(c, b.id, plaintexts, stop));
+    readers.push_back(std::move(reader));
+    pointers.push_back(&readers.back());
   }
-  TRY_ASSIGN(const std::vector<Buffer> shards, merged.build(c.index_version), "building index");
-  const std::string suffix = fmt::format("s{}-c{}", random_hex(8), shards.size());
-  for (const Buffer& shard : shards) {
-    TRY_ASSIGN(const auto sealed, c.crypto.seal_blob(prefix, suffix, shard.view()));
-    TRY(c.storage.put(sealed.id, sealed.data.view(), stop), "error writing index blob {}", sealed.id.text);
-  }
-  return {};
+  std::string suffix;
+  std::set<BlobId> stored;
+  std::int64_t done = 0;
+  std::int64_t total = 0;
+  MergedShards out;
+  out.version = c.index_version;
+  out.entries_max = c.shard_entries;
+  out.begin = [&](std::size_t shard_count) -> Status {
+    total = static_cast<std::int64_t>(shard_count);
+    suffix = fmt::format("{}-c{}", set_id_of(c, inputs, prefix, shard_count), shard_count);
+    return c.storage.list(
+        prefix,
+        [&](const BlobMetadata& b) {
+          stored.insert(b.id);
+          return Status();
+        },
+        stop);
+  };
+  out.shard = [&](Buffer plaintext) -> Status {
+    TRY_ASSIGN(const auto sealed, c.crypto.seal_blob(prefix, suffix, plaintext.view()));
+    if (!stored.contains(sealed.id)) {
+      TRY(c.storage.put(sealed.id, sealed.data.view(), stop), "error writing index blob {}", sealed.id.text);
+    }
+    if (c.progress) {
+      c.progress(++done, total);
+    }
+    return {};
+  };
+  return build_merged(pointers, out, stop);
 }
 
 }  // namespace
+
+Result<IndexReader> read_index_blob(const EpochTaskContext& c, const BlobId& id, PlaintextStore& plaintexts,
+                                    std::stop_token stop) {
+  TRY_ASSIGN(Buffer stored, c.storage.get(id, {}, stop), "error loading index blob {}", id.text);
+  TRY_ASSIGN(Buffer plaintext, c.crypto.open_blob(id, stored.view()), "index blob {}", id.text);
+  stored = Buffer();
+  auto reader = plaintexts.open(std::move(plaintext), static_cast<std::uint32_t>(c.crypto.encryptor().overhead()));
+  TRY(reader, "index blob {}", id.text);
+  return reader;
+}
 
 std::optional<Timestamp> cleanup_limit(const EpochState& state, const format::EpochParameters& parameters) {
   std::optional<Timestamp> newest;
@@ -184,6 +227,27 @@ Result<std::optional<CleanedIndexes>> delete_superseded_indexes(const EpochTaskC
   }
   c.epochs.invalidate();
   return std::optional(result);
+}
+
+Result<std::int64_t> remove_incomplete_sets(const EpochTaskContext& c, const EpochState& state, std::stop_token stop) {
+  const auto limit = cleanup_limit(state, c.parameters);
+  std::int64_t removed = 0;
+  for (const std::string_view prefix : {kSinglePrefix, kRangePrefix}) {
+    TRY_ASSIGN(const std::vector<BlobMetadata> blobs, c.storage.list_all(prefix, stop), "error listing index blobs");
+    for (const std::vector<BlobMetadata>& set : incomplete_sets(blobs)) {
+      if (!limit || std::ranges::max(set, {}, &BlobMetadata::timestamp).timestamp >= *limit) {
+        continue;
+      }
+      for (const BlobMetadata& b : set) {
+        TRY(c.storage.remove(b.id, stop), "error removing index blob {}", b.id.text);
+        ++removed;
+      }
+    }
+  }
+  if (removed > 0) {
+    c.epochs.invalidate();
+  }
+  return removed;
 }
 
 Status write_deletion_watermark(const EpochTaskContext& c, const EpochState& state, Timestamp time,

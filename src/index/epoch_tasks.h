@@ -3,9 +3,12 @@
 // see what the run began with.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
 
 #include "index/index_manager.h"
+#include "index/index_merge.h"
 
 namespace cairn::index {
 
@@ -15,7 +18,15 @@ struct EpochTaskContext {
   EpochManager& epochs;
   format::EpochParameters parameters;
   int index_version = 2;
+  std::size_t shard_entries = kMergedShardEntries;  // of compacted sets
+  std::string scratch_directory{};                  // for large temporary data; "" = the system's
+  // How many shards of how many a compaction has stored; may be empty.
+  std::function<void(std::int64_t done, std::int64_t total)> progress{};
 };
+
+// Errors: corrupt, unsupported, the storage's.
+Result<IndexReader> read_index_blob(const EpochTaskContext& c, const BlobId& id, PlaintextStore& plaintexts,
+                                    std::stop_token stop);
 
 struct AdvanceResult {
   std::int64_t current_epoch = 0;  // after the task
@@ -28,6 +39,10 @@ struct CompactedEpoch {
   std::int64_t epoch = 0;
   std::int64_t blob_count = 0, total_bytes = 0;  // of the blobs that the new set replaces
 };
+// Removes blobs of xs and xr sets that never became complete and that nobody has added to for the safety margin: what a
+// killed compaction left behind. Returns how many.
+Result<std::int64_t> remove_incomplete_sets(const EpochTaskContext& c, const EpochState& state, std::stop_token stop);
+
 // Merges the xn blobs of the oldest settled epoch that no compaction covers into one xs set; nothing when there is
 // none. Errors: corrupt, the storage's; then nothing was published.
 Result<std::optional<CompactedEpoch>> compact_single_epoch(const EpochTaskContext& c, const EpochState& state,

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
+
 #include "base/random.h"
 #include "blob/memory/memory_storage.h"
 #include "crypto/hash.h"
@@ -189,16 +192,77 @@ TEST_F(EpochTasks, ABlobThatIsNotCoveredStays) {
   expect_all_visible();
 }
 
+// A compaction that is cut off leaves some shards; the next one stores only what is missing.
+TEST_F(EpochTasks, ACompactionThatWasCutOffGoesOn) {
+  for (int i = 0; i < 5; ++i) {
+    flush(20);
+  }
+  for (const char* marker : {"xe1", "xe2"}) {
+    ASSERT_TRUE(made_.storage()->put(BlobId(marker), as_bytes("epoch-marker"), {}).ok());
+  }
+  EpochTaskContext c = context();
+  c.shard_entries = 16;
+  std::stop_source cut;
+  c.progress = [&](std::int64_t done, std::int64_t total) {
+    EXPECT_EQ(total, 7);
+    if (done == 3) {
+      cut.request_stop();
+    }
+  };
+  EXPECT_EQ(compact_single_epoch(c, state(), cut.get_token()).code(), Code::cancelled);
+  const auto before = made_.storage()->list_all(kSinglePrefix, {});
+  EXPECT_EQ(before->size(), 3U);
+  EXPECT_TRUE(state().singles.empty());
+  c.progress = {};
+  clock_.advance(minutes(1));
+  ASSERT_TRUE(compact_single_epoch(c, state(), {}).ok());
+  const auto after = made_.storage()->list_all(kSinglePrefix, {});
+  ASSERT_EQ(after->size(), 7U);
+  int written_again = 0;
+  for (const blob::BlobMetadata& b : *before) {
+    const auto same = std::ranges::find(*after, b.id, &blob::BlobMetadata::id);
+    ASSERT_NE(same, after->end());
+    written_again += same->timestamp != b.timestamp ? 1 : 0;
+  }
+  EXPECT_EQ(written_again, 0);
+  EXPECT_EQ(state().singles.size(), 1U);
+  EXPECT_EQ(live(), 12U);  // seven compacted, five that will be removed
+  expect_all_visible();
+}
+
+TEST_F(EpochTasks, IncompleteSetsGoAfterTheMargin) {
+  flush(3);
+  for (const char* id : {"xs0_00112233445566778899aabbccddeeff-s0011223344556677-c2",
+                         "xr0_5_00112233445566778899aabbccddeeff-s0011223344556677-c3",
+                         "xs1_00112233445566778899aabbccddeeff-s0011223344556677-c1"}) {
+    ASSERT_TRUE(made_.storage()->put(BlobId(id), as_bytes("x"), {}).ok());
+  }
+  EXPECT_EQ(*remove_incomplete_sets(context(), state(), {}), 0);
+  clock_.advance(parameters_.cleanup_safety_margin + minutes(1));
+  flush(3);
+  EXPECT_EQ(*remove_incomplete_sets(context(), state(), {}), 2);
+  EXPECT_EQ(made_.storage()->list_all(kSinglePrefix, {})->size(), 1U);
+  EXPECT_TRUE(made_.storage()->list_all(kRangePrefix, {})->empty());
+}
+
 // 60 clients that flush every hour for 90 days, with the owner's hourly quick and daily full cycles.
 TEST_F(EpochTasks, SixtyClientsForNinetyDays) {
   constexpr int kClients = 60, kDays = 90;
   std::size_t most = 0;
+  std::size_t of_day = 0;
   for (int hour = 0; hour < kDays * 24; ++hour) {
     for (int client = 0; client < kClients; ++client) {
       flush(2);
       clock_.advance(seconds(59));
     }
-    most = std::max(most, live());
+    const std::size_t now = live();
+    most = std::max(most, now);
+    of_day = std::max(of_day, now);
+    if (hour % 120 == 119) {
+      std::printf("  day %2d: at most %3zu index blobs in force since the last line, epoch %lld\n", hour / 24 + 1,
+                  of_day, static_cast<long long>(state().write_epoch));
+      of_day = 0;
+    }
     hour % 24 == 23 ? full() : quick();
     clock_.advance(minutes(1));
     if (HasFatalFailure()) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "sys/mapped.h"
 
 namespace cairn::index {
 
@@ -37,17 +38,17 @@ inline constexpr std::size_t kShardSizeMax = 16'000'000;
 // Shard of a content among `shard_count`: FNV-1a (32 bits) of the text form.
 std::uint32_t shard_number(const ContentId& id, std::uint32_t shard_count);
 
-// An opened index: binary search in the plaintext it owns. Immutable, thread-safe. What open() has accepted is in
-// bounds, strictly ascending and, for format 2, has usable pack names.
+// An opened index: binary search in the plaintext it owns, in memory or in a mapped file. Immutable, thread-safe. What
+// open() has accepted is in bounds, strictly ascending and, for format 2, has usable pack names.
 class IndexReader {
  public:
   // v1 has no original length: it is packed length − `encryption_overhead`. Trailing bytes are ignored.
   // Errors: corrupt; unsupported (version).
   static Result<IndexReader> open(Buffer plaintext, std::uint32_t encryption_overhead);
+  static Result<IndexReader> open(sys::MappedBytes plaintext, std::uint32_t encryption_overhead);
   std::size_t size() const { return count_; }
   int version() const { return version_; }
   std::size_t key_size() const { return key_size_; }  // 1 + hash length; 0 when empty
-  std::size_t memory_bytes() const { return data_.size(); }
   // Entry `i` < size() in id order. Errors: corrupt (pack or format number out of range).
   Result<Entry> at(std::size_t i) const;
   // Key bytes (prefix byte, hash) of entry `i`; cheap.
@@ -59,12 +60,15 @@ class IndexReader {
 
  private:
   IndexReader() = default;
+  Status parse(std::uint32_t encryption_overhead);
   Status open_v1();
   Status open_v2();
   Status check_keys() const;
   Status read_v1(const Byte* value, Entry& out) const;
   Status read_v2(const Byte* value, Entry& out) const;
-  Buffer data_;
+  Buffer owned_;
+  sys::MappedBytes mapped_;
+  ByteView data_;  // of one of the two
   int version_ = 0;
   std::size_t count_ = 0, key_size_ = 0, stride_ = 0, entries_offset_ = 0;
   std::size_t packs_offset_ = 0, formats_offset_ = 0;

@@ -65,29 +65,42 @@ std::uint32_t shard_number(const ContentId& id, std::uint32_t shard_count) {
 
 Result<IndexReader> IndexReader::open(Buffer plaintext, std::uint32_t encryption_overhead) {
   IndexReader r;
-  r.data_ = std::move(plaintext);
-  r.overhead_ = encryption_overhead;
-  if (r.data_.empty()) {
+  r.owned_ = std::move(plaintext);
+  r.data_ = r.owned_.view();
+  TRY(r.parse(encryption_overhead));
+  return r;
+}
+
+Result<IndexReader> IndexReader::open(sys::MappedBytes plaintext, std::uint32_t encryption_overhead) {
+  IndexReader r;
+  r.mapped_ = std::move(plaintext);
+  r.data_ = r.mapped_.view();
+  TRY(r.parse(encryption_overhead));
+  return r;
+}
+
+Status IndexReader::parse(std::uint32_t encryption_overhead) {
+  overhead_ = encryption_overhead;
+  if (data_.empty()) {
     return error(Code::corrupt, "index is empty");
   }
-  r.version_ = r.data_[0];
-  switch (r.version_) {
+  version_ = data_[0];
+  switch (version_) {
     case 1:
-      TRY(r.open_v1());
+      TRY(open_v1());
       break;
     case 2:
-      TRY(r.open_v2());
+      TRY(open_v2());
       break;
     default:
-      return error(Code::unsupported, "unsupported index version {}", r.version_);
+      return error(Code::unsupported, "unsupported index version {}", version_);
   }
-  if (r.count_ == 0) {
-    r.key_size_ = 0;
-    r.stride_ = 0;
-    return r;
+  if (count_ == 0) {
+    key_size_ = 0;
+    stride_ = 0;
+    return {};
   }
-  TRY(r.check_keys());
-  return r;
+  return check_keys();
 }
 
 Status IndexReader::open_v1() {
@@ -154,6 +167,7 @@ Status IndexReader::open_v2() {
 
 Status IndexReader::check_keys() const {
   for (std::size_t i = 1; i < count_; ++i) {
+    sys::mapped_touched();
     if (std::memcmp(key_at(i - 1).data(), key_at(i).data(), key_size_) >= 0) {
       return error(Code::corrupt, "index entries {} and {} are out of order", i - 1, i);
     }
@@ -188,7 +202,7 @@ Status IndexReader::read_v1(const Byte* v, Entry& e) const {
   if (name_offset > data_.size() || name_length > data_.size() - name_offset) {
     return error(Code::corrupt, "pack name of {} lies outside the index", e.id.text());
   }
-  e.pack = data_.text().substr(name_offset, name_length);
+  e.pack = as_text(data_).substr(name_offset, name_length);
   if (!usable_pack_name(e.pack)) {
     return error(Code::corrupt, "pack name of {} is not a blob name", e.id.text());
   }
@@ -227,7 +241,7 @@ Status IndexReader::read_v2(const Byte* v, Entry& e) const {
   }
   const Byte* pack_slot = data_.data() + packs_offset_ + pack * kPackSlotSize;
   if (pack_slot[0] > 0) {
-    e.pack = data_.text().substr(load_be32(pack_slot + 1), pack_slot[0]);
+    e.pack = as_text(data_).substr(load_be32(pack_slot + 1), pack_slot[0]);
   }
   const Byte* format_slot = data_.data() + formats_offset_ + format * kFormatSlotSize;
   e.compression = load_be32(format_slot);

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "base/json.h"
 #include "base/task_group.h"
 #include "index/index_manager.h"
+#include "index/legacy_compact.h"
 
 namespace cairn::index {
 namespace {
@@ -14,26 +14,6 @@ using blob::BlobMetadata;
 constexpr std::string_view kIndexPrefix = "n";
 constexpr std::string_view kCompactionLogPrefix = "m";
 constexpr unsigned kReadParallelism = 8;
-
-// {"inputMetadata": […], "outputMetadata": […]}: the outputs replace the inputs once all of them are there.
-struct CompactionLog {
-  std::vector<std::string> inputs, outputs;
-};
-
-Result<CompactionLog> parse_log(std::string_view text) {
-  TRY_ASSIGN(const Json document, Json::parse(text));
-  if (!document.is_object()) {
-    return error(Code::corrupt, "not a compaction log");
-  }
-  CompactionLog log;
-  for (const Json& b : document["inputMetadata"].items()) {
-    log.inputs.push_back(b["id"].as_string());
-  }
-  for (const Json& b : document["outputMetadata"].items()) {
-    log.outputs.push_back(b["id"].as_string());
-  }
-  return log;
-}
 
 class Legacy final : public IndexManager {
  public:
@@ -105,7 +85,7 @@ class Legacy final : public IndexManager {
                        }
                        TRY(stored, "compaction log {}", id.text);
                        TRY_ASSIGN(const Buffer text, crypto_->open_blob(id, *stored), "compaction log {}", id.text);
-                       TRY_ASSIGN(logs[i], parse_log(text.text()), "compaction log {}", id.text);
+                       TRY_ASSIGN(logs[i], parse_compaction_log(text.text()), "compaction log {}", id.text);
                        return {};
                      }));
     return logs;
