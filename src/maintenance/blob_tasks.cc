@@ -4,10 +4,10 @@
 #include <atomic>
 #include <mutex>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/task_group.h"
 #include "content/session.h"
+#include "maintenance/memory.h"
 
 namespace cairn::maintenance {
 namespace {
@@ -16,6 +16,9 @@ using blob::BlobMetadata;
 
 constexpr std::string_view kLogPrefix = "_log_";
 constexpr unsigned kDeleteParallelism = 16;
+constexpr std::int64_t kProgressEvery = 4096;
+// Deletes for one look at the lease: one request more in a hundred.
+constexpr std::size_t kDeleteBatch = 100;
 // A blob as young as the start of the maintenance was written beside it.
 constexpr Duration kCutOffMargin = seconds(1);
 
@@ -33,17 +36,22 @@ std::string_view session_of(std::string_view blob) {
   return {};
 }
 
-Result<std::unordered_set<std::string>> referenced_packs(content::ContentManager& contents, std::stop_token stop) {
-  std::unordered_set<std::string> packs;
+Result<PackTable> referenced_packs(content::ContentManager& contents, const Report& report, std::stop_token stop) {
+  PackTable packs;
   content::IterateOptions all;
   all.include_deleted = true;
   std::string last;
+  std::int64_t seen = 0;
+  const auto total = static_cast<std::int64_t>(contents.count());
   TRY(contents.iterate(
           all,
           [&](const content::ContentInfo& i) -> Status {
+            if (++seen % kProgressEvery == 0) {
+              report.step("looking for unused packs", seen, std::max(seen, total));
+            }
             if (i.pack.text != last) {
               last = i.pack.text;
-              packs.insert(last);
+              packs[last] = 1;
             }
             return {};
           },
@@ -52,20 +60,29 @@ Result<std::unordered_set<std::string>> referenced_packs(content::ContentManager
   return packs;
 }
 
+// In batches: the right to delete is looked up before each, and again within one that takes long.
 Status remove_all(blob::Storage& storage, const std::vector<BlobMetadata>& blobs, unsigned parallel,
-                  const std::function<Status()>& still_allowed, CountAndSize& deleted, const Report& report,
-                  const char* phase, std::stop_token stop) {
+                  const DeletionRight& right, CountAndSize& deleted, const Report& report, const char* phase,
+                  std::stop_token stop) {
   std::mutex mutex;
-  return parallel_for(blobs.size(), parallel, stop, [&](std::size_t n, std::stop_token inner) -> Status {
-    if (still_allowed) {
-      TRY(still_allowed());
+  for (std::size_t begin = 0; begin < blobs.size(); begin += kDeleteBatch) {
+    if (right.before_batch) {
+      TRY(right.before_batch());
     }
-    TRY(storage.remove(blobs[n].id, inner), "error deleting {}", blobs[n].id.text);
-    const std::lock_guard lock(mutex);
-    deleted.add(blobs[n].length);
-    report.step(phase, deleted.count, static_cast<std::int64_t>(blobs.size()));
-    return {};
-  });
+    const std::size_t count = std::min(kDeleteBatch, blobs.size() - begin);
+    TRY(parallel_for(count, parallel, stop, [&](std::size_t n, std::stop_token inner) -> Status {
+      const BlobMetadata& b = blobs[begin + n];
+      if (right.before_each) {
+        TRY(right.before_each());
+      }
+      TRY(storage.remove(b.id, inner), "error deleting {}", b.id.text);
+      const std::lock_guard lock(mutex);
+      deleted.add(b.length);
+      report.step(phase, deleted.count, static_cast<std::int64_t>(blobs.size()));
+      return {};
+    }));
+  }
+  return {};
 }
 
 }  // namespace
@@ -95,11 +112,11 @@ Result<DeletePacksStats> delete_unreferenced_packs(repo::Repository& repository,
     }
   }
   TRY(repository.contents().refresh(stop));
-  TRY_ASSIGN(const auto referenced, referenced_packs(repository.contents(), stop));
+  TRY_ASSIGN(const PackTable referenced, referenced_packs(repository.contents(), report, stop));
   DeletePacksStats stats;
   std::vector<BlobMetadata> orphans;
   const auto consider = [&](const BlobMetadata& b) -> Status {
-    if (referenced.contains(b.id.text)) {
+    if (referenced.find(b.id.text) != nullptr) {
       return {};
     }
     stats.unreferenced.add(b.length);
@@ -117,8 +134,7 @@ Result<DeletePacksStats> delete_unreferenced_packs(repo::Repository& repository,
   if (!options.dry_run) {
     const auto parallel =
         options.list_parallelism > 0 ? static_cast<unsigned>(options.list_parallelism) : kDeleteParallelism;
-    TRY(remove_all(storage, orphans, parallel, options.still_allowed, stats.deleted, report, "deleting unused packs",
-                   stop));
+    TRY(remove_all(storage, orphans, parallel, options.right, stats.deleted, report, "deleting unused packs", stop));
   }
   return stats;
 }
@@ -132,8 +148,8 @@ Json CleanupLogsStats::to_json() const {
                        {"retainedBlobSize", retained.bytes}});
 }
 
-Result<CleanupLogsStats> cleanup_logs(blob::Storage& storage, const LogRetention& retention, Timestamp now,
-                                      bool dry_run, std::stop_token stop) {
+Result<CleanupLogsStats> cleanup_logs(blob::Storage& storage, const LogRetention& retention, const LogCleanup& options,
+                                      const Report& report, std::stop_token stop) {
   TRY_ASSIGN(std::vector<BlobMetadata> logs, storage.list_all(kLogPrefix, stop), "error listing logs");
   std::ranges::sort(logs, [](const auto& a, const auto& b) { return a.timestamp > b.timestamp; });
   CleanupLogsStats stats;
@@ -141,7 +157,7 @@ Result<CleanupLogsStats> cleanup_logs(blob::Storage& storage, const LogRetention
   for (const BlobMetadata& b : logs) {
     const bool too_big = retention.max_total_bytes > 0 && stats.retained.bytes + b.length > retention.max_total_bytes;
     const bool too_many = retention.max_count > 0 && stats.retained.count >= retention.max_count;
-    const bool too_old = retention.max_age.ns > 0 && now - b.timestamp > retention.max_age;
+    const bool too_old = retention.max_age.ns > 0 && options.now - b.timestamp > retention.max_age;
     if (!doomed.empty() || too_big || too_many || too_old) {
       doomed.push_back(b);
       stats.to_delete.add(b.length);
@@ -149,8 +165,9 @@ Result<CleanupLogsStats> cleanup_logs(blob::Storage& storage, const LogRetention
       stats.retained.add(b.length);
     }
   }
-  if (!dry_run) {
-    TRY(remove_all(storage, doomed, kDeleteParallelism, {}, stats.deleted, {}, "", stop));
+  if (!options.dry_run) {
+    TRY(remove_all(storage, doomed, kDeleteParallelism, options.right, stats.deleted, report, "deleting old logs",
+                   stop));
   }
   return stats;
 }

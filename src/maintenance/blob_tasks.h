@@ -1,6 +1,8 @@
 // Tasks on whole blobs: orphaned packs, logs, object locks. (kopia-model §11.5)
 #pragma once
 
+#include <functional>
+
 #include "maintenance/parameters.h"
 #include "maintenance/report.h"
 #include "maintenance/safety.h"
@@ -9,13 +11,18 @@
 
 namespace cairn::maintenance {
 
+// Asked before deleting; an error ends the task. Empty ones permit.
+struct DeletionRight {
+  std::function<Status()> before_batch;  // looks anew
+  std::function<Status()> before_each;   // looks anew when the last look is old
+};
+
 struct DeletePacksOptions {
   Timestamp now;  // by the storage's clock
   std::vector<std::string> prefixes{"p", "q", "s"};
   std::int64_t list_parallelism = 0;  // 0 = 16
   bool dry_run = false;
-  // Asked before every removal; an error ends the task.
-  std::function<Status()> still_allowed;
+  DeletionRight right;
 };
 
 struct DeletePacksStats {
@@ -33,9 +40,14 @@ struct CleanupLogsStats {
   CountAndSize to_delete, deleted, retained;
   Json to_json() const;
 };
+struct LogCleanup {
+  Timestamp now;  // by the storage's clock
+  bool dry_run = false;
+  DeletionRight right;
+};
 // Newest first, the first log beyond a limit and all older ones go.
-Result<CleanupLogsStats> cleanup_logs(blob::Storage& storage, const LogRetention& retention, Timestamp now,
-                                      bool dry_run, std::stop_token stop);
+Result<CleanupLogsStats> cleanup_logs(blob::Storage& storage, const LogRetention& retention, const LogCleanup& options,
+                                      const Report& report, std::stop_token stop);
 
 struct ExtendStats {
   std::int64_t to_extend = 0, extended = 0;

@@ -5,7 +5,7 @@
 namespace cairn::maintenance {
 namespace {
 
-constexpr Duration kLookEvery = seconds(30);
+constexpr Duration kLookEvery = seconds(30);  // within a batch of deletes
 // A task lists and sorts before its first delete, so this is generous; what it decided on is protected for far longer.
 constexpr Duration kSuspendedAfter = hours(1);
 
@@ -63,8 +63,7 @@ Status Lease::renew(std::stop_token stop) {
   return renew_locked(stop);
 }
 
-Status Lease::check(std::stop_token stop) {
-  const std::lock_guard lock(mutex_);
+Status Lease::check_locked(Duration fresh_enough, std::stop_token stop) {
   const Duration since = clock_.now() - seen_;
   if (!lost_ && since > kSuspendedAfter) {
     lost_ = true;
@@ -74,10 +73,20 @@ Status Lease::check(std::stop_token stop) {
                  go_duration(seconds(since.ns / 1'000'000'000)));
   }
   // A clock that was set back says nothing about how long ago the last look was.
-  if (!lost_ && since >= Duration{} && since < kLookEvery) {
+  if (!lost_ && since >= Duration{} && since < fresh_enough) {
     return {};
   }
   return renew_locked(stop);
+}
+
+Status Lease::check(std::stop_token stop) {
+  const std::lock_guard lock(mutex_);
+  return check_locked(Duration{}, stop);
+}
+
+Status Lease::check_in_batch(std::stop_token stop) {
+  const std::lock_guard lock(mutex_);
+  return check_locked(kLookEvery, stop);
 }
 
 std::unique_ptr<blob::Storage> make_fenced_storage(blob::Storage& storage, Lease& lease) {

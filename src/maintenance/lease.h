@@ -21,14 +21,17 @@ class Lease {
   void hold(const Schedule& schedule);
   // Before a task: reads the blob. Errors: failed_precondition (superseded); corrupt; the storage's.
   Status renew(std::stop_token stop);
-  // Before each delete: reads the blob again when the last look is some time ago. Errors: failed_precondition
-  // (superseded, or suspended since); corrupt; the storage's.
+  // Before a delete or a batch of them: reads the blob. Errors: failed_precondition (superseded, or suspended since the
+  // last look); corrupt; the storage's.
   Status check(std::stop_token stop);
+  // Before each delete of a batch: as check(), but a look of the last half minute is good enough.
+  Status check_in_batch(std::stop_token stop);
   // False when `fresh`, read from the blob, is not what this run wrote last; then the lease is lost.
   bool still_held(const Schedule& fresh);
 
  private:
   Status renew_locked(std::stop_token stop);
+  Status check_locked(Duration fresh_enough, std::stop_token stop);
   bool compare_locked(const Schedule& fresh);
 
   blob::Storage& storage_;
@@ -40,7 +43,7 @@ class Lease {
   bool lost_ = false;
 };
 
-// A view of `storage` that removes nothing without the lease. Both must outlive it.
+// A view of `storage` that looks at the lease before everything it removes. Both must outlive it.
 std::unique_ptr<blob::Storage> make_fenced_storage(blob::Storage& storage, Lease& lease);
 
 }  // namespace cairn::maintenance

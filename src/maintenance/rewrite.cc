@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <mutex>
-#include <unordered_map>
 
 #include "base/log.h"
 #include "base/task_group.h"
@@ -13,19 +13,25 @@ namespace {
 
 constexpr std::int64_t kShortPackPercent = 60;  // of the largest pack size
 constexpr std::size_t kProblemsMax = 100;
+constexpr std::int64_t kProgressEvery = 4096;
 
 bool wanted(const BlobId& pack, const std::string& prefix) { return prefix.empty() || pack.starts_with(prefix); }
 
-// Packs below the limit with their bytes, without those that are the only short one of their letter: nothing would be
-// gained.
-Result<std::unordered_map<std::string, std::int64_t>> short_packs(repo::Repository& repository,
-                                                                  const std::string& prefix, std::stop_token stop) {
-  std::unordered_map<std::string, std::int64_t> packs;
+// Bytes by pack; 0 for those that stay: long ones, and those that are the only short one of their letter, for nothing
+// would be gained.
+Result<PackTable> short_packs(repo::Repository& repository, const std::string& prefix, const Report& report,
+                              std::stop_token stop) {
+  PackTable packs;
   content::IterateOptions all;
   all.include_deleted = true;
+  std::int64_t seen = 0;
+  const auto total = static_cast<std::int64_t>(repository.contents().count());
   TRY(repository.contents().iterate(
           all,
           [&](const content::ContentInfo& i) -> Status {
+            if (++seen % kProgressEvery == 0) {
+              report.step("looking for short packs", seen, std::max(seen, total));
+            }
             if (wanted(i.pack, prefix)) {
               packs[i.pack.text] += i.packed_length;
             }
@@ -34,14 +40,38 @@ Result<std::unordered_map<std::string, std::int64_t>> short_packs(repo::Reposito
           stop),
       "error iterating contents");
   const std::int64_t limit = repository.format().current()->max_pack_size * kShortPackPercent / 100;
-  std::unordered_map<char, int> count;
-  std::erase_if(packs, [&](const auto& p) { return p.second >= limit; });
-  for (const auto& [name, bytes] : packs) {
-    ++count[name.front()];
-  }
-  std::erase_if(packs, [&](const auto& p) { return count[p.first.front()] < 2; });
+  std::map<char, int> count;
+  packs.for_each([&](char letter, std::int64_t& bytes) {
+    bytes = bytes < limit ? bytes : 0;
+    count[letter] += bytes > 0 ? 1 : 0;
+  });
+  packs.for_each([&](char letter, std::int64_t& bytes) { bytes = count[letter] < 2 ? 0 : bytes; });
   return packs;
 }
+
+// What is to be rewritten, ordered so that neighbours in a pack are read one after the other: a number for the pack,
+// the offset, the content's id.
+class WorkList {
+ public:
+  WorkList(const content::ContentManager& contents, const MemoryBudget& budget)
+      : hash_size_(contents.crypto().hasher().size()),
+        sorter_(kHead + 1 + hash_size_, budget.per_set(), contents.scratch_directory()) {}
+  Status add(const content::ContentInfo& i) {
+    Byte record[kHead + 1 + kHashSizeMax];
+    store_be64(record, std::hash<std::string>()(i.pack.text));
+    store_be32(record + 8, i.pack_offset);
+    record[kHead] = i.id.prefix;
+    std::memcpy(record + kHead + 1, i.id.hash.data(), hash_size_);
+    return sorter_.add(ByteView{record, kHead + 1 + hash_size_});
+  }
+  Result<sys::SortedRecords> finish() { return sorter_.finish(); }
+  static ContentId id_of(ByteView record) { return content_id_of(record.subspan(kHead)); }
+
+ private:
+  static constexpr std::size_t kHead = 12;
+  std::size_t hash_size_;
+  sys::RecordSorter sorter_;
+};
 
 }  // namespace
 
@@ -56,15 +86,16 @@ Json RewriteStats::to_json() const {
 
 Result<RewriteStats> rewrite_short_packs(repo::Repository& repository, const Safety& safety,
                                          const RewriteOptions& options, const Report& report, std::stop_token stop) {
-  TRY_ASSIGN(const auto packs, short_packs(repository, options.pack_prefix, stop));
+  TRY_ASSIGN(const PackTable packs, short_packs(repository, options.pack_prefix, report, stop));
   RewriteStats stats;
-  std::vector<content::ContentInfo> work;
+  WorkList list(repository.contents(), options.memory);
   content::IterateOptions all;
   all.include_deleted = true;
   TRY(repository.contents().iterate(
           all,
           [&](const content::ContentInfo& i) -> Status {
-            if (!packs.contains(i.pack.text)) {
+            const std::int64_t* bytes = packs.find(i.pack.text);
+            if (bytes == nullptr || *bytes == 0) {
               return {};
             }
             if (options.now - Timestamp::from_seconds(i.timestamp_seconds) < safety.rewrite_min_age) {
@@ -72,35 +103,34 @@ Result<RewriteStats> rewrite_short_packs(repo::Repository& repository, const Saf
               return {};
             }
             stats.to_rewrite.add(i.packed_length);
-            work.push_back(i);
-            return {};
+            return list.add(i);
           },
           stop),
       "error iterating contents");
-  if (options.dry_run || work.empty()) {
+  TRY_ASSIGN(const sys::SortedRecords work, list.finish());
+  if (options.dry_run || work.size() == 0) {
     return stats;
   }
-  // Neighbours in a pack are read one after the other.
-  std::ranges::sort(work, [](const auto& a, const auto& b) {
-    return a.pack.text != b.pack.text ? a.pack.text < b.pack.text : a.pack_offset < b.pack_offset;
-  });
   std::mutex mutex;
   std::atomic<std::int64_t> done{0};
   TRY(parallel_for(work.size(), 2 * cpu_count(), stop, [&](std::size_t n, std::stop_token inner) -> Status {
-    const content::ContentInfo& i = work[n];
-    Status s = repository.contents().rewrite(i.id, inner);
+    const ContentId id = WorkList::id_of(work[n]);
+    auto info = repository.contents().info(id, inner);
+    Status s = info.ok() ? repository.contents().rewrite(id, inner) : std::move(info).status();
     report.step("rewriting contents of short packs", ++done, static_cast<std::int64_t>(work.size()));
+    const std::int64_t length = info.ok() ? info->packed_length : 0;
     const std::lock_guard lock(mutex);
     if (s.is(Code::corrupt) || s.is(Code::not_found)) {
-      log::error("maintenance", "content {} stays in pack {}: {}", i.id.text(), i.pack.text, s.message());
+      const std::string pack = info.ok() ? info->pack.text : "no pack";
+      log::error("maintenance", "content {} stays in {}: {}", id.text(), pack, s.message());
       if (stats.problems.size() < kProblemsMax) {
-        stats.problems.push_back(fmt::format("{} in {}: {}", i.id.text(), i.pack.text, s.message()));
+        stats.problems.push_back(fmt::format("{} in {}: {}", id.text(), pack, s.message()));
       }
-      stats.retained.add(i.packed_length);
+      stats.retained.add(length);
       return {};
     }
-    TRY(std::move(s), "error rewriting content {}", i.id.text());
-    stats.rewritten.add(i.packed_length);
+    TRY(std::move(s), "error rewriting content {}", id.text());
+    stats.rewritten.add(length);
     return {};
   }));
   TRY(repository.contents().flush(stop), "error flushing");

@@ -1,6 +1,7 @@
 // Copies the contents of short packs into new packs, so that the short ones become orphans. (kopia-model §11.5)
 #pragma once
 
+#include "maintenance/memory.h"
 #include "maintenance/report.h"
 #include "maintenance/safety.h"
 #include "maintenance/snapshot_gc.h"
@@ -12,6 +13,7 @@ struct RewriteOptions {
   Timestamp now;
   std::string pack_prefix;  // "" = p and q
   bool dry_run = false;
+  MemoryBudget memory{};
 };
 
 struct RewriteStats {

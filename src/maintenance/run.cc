@@ -2,17 +2,32 @@
 
 #include "base/log.h"
 #include "index/epoch_merge.h"
+#include "index/legacy_compact.h"
 #include "maintenance/blob_tasks.h"
+#include "maintenance/continuation.h"
 #include "maintenance/lease.h"
 #include "maintenance/ownership.h"
 #include "maintenance/rewrite.h"
+#include "maintenance/self_check.h"
 #include "maintenance/snapshot_gc.h"
 #include "sys/file.h"
+#include "sys/mapped.h"
 
 namespace cairn::maintenance {
 namespace {
 
 constexpr Duration kSkewMax = minutes(5);
+// By itself only when nothing was recorded for this time: the run may live in another place under the same name.
+constexpr Duration kQuietBeforeContinuing = hours(1);
+
+// Keeps mapped memory within the budget while a run lasts.
+class ResidentCeiling {
+ public:
+  explicit ResidentCeiling(const MemoryBudget& budget) { sys::keep_resident_below(budget.resident()); }
+  ~ResidentCeiling() { sys::keep_resident_below(0); }
+  ResidentCeiling(const ResidentCeiling&) = delete;
+  ResidentCeiling& operator=(const ResidentCeiling&) = delete;
+};
 
 // The tasks of one run, with what they share.
 class Runner {
@@ -38,10 +53,16 @@ class Runner {
   static Extra extra(const char* kind, Json data) { return Json::object({{"kind", kind}, {"data", std::move(data)}}); }
   Timestamp now() const { return repository_.clock().now(); }
   index::EpochTaskContext epoch_context() const;
+  DeletionRight deletion_right(std::stop_token stop) {
+    return {[this, stop] { return lease_.check(stop); }, [this, stop] { return lease_.check_in_batch(stop); }};
+  }
+  // Contents in use when the last GC looked; 0 = never.
+  std::int64_t last_in_use() const;
 
   Status snapshot_gc(std::stop_token stop);
   Status rewrite(std::string_view name, const std::string& prefix, std::stop_token stop);
   Status drop_deleted(std::stop_token stop);
+  Status compact_legacy(std::string_view name, std::optional<Timestamp> drop_before, std::stop_token stop);
   Status delete_blobs(std::string_view name, std::vector<std::string> prefixes, std::stop_token stop);
   Status extend_locks(std::stop_token stop);
   Status logs(std::stop_token stop);
@@ -55,7 +76,8 @@ class Runner {
   Lease lease_;
   std::unique_ptr<blob::Storage> fenced_;
   Schedule schedule_;
-  Timestamp start_;  // of the run, by the storage's clock
+  Timestamp start_;                                     // of the run, by the storage's clock
+  std::set<std::string, std::less<>> finished_before_;  // tasks of a cut-off run that this one continues
   bool recovered_ = false;
   std::vector<std::string> problems_;
 };
@@ -65,6 +87,10 @@ class Runner {
 Status Runner::claim(Mode mode, std::stop_token stop) {
   TRY_ASSIGN(schedule_, load_schedule(repository_.storage(), repository_.format(), stop));
   const Timestamp local = now();
+  if (const auto cut_off = find_cut_off_run(schedule_, local); cut_off && mode == Mode::full) {
+    finished_before_ = cut_off->finished;
+    log::debug("maintenance", "the run of {} was cut off; this one goes on where it ended", rfc3339(cut_off->start));
+  }
   if (mode == Mode::full) {
     schedule_.next_full = local + parameters_.full.interval;
   }
@@ -119,7 +145,13 @@ Status Runner::task(std::string_view name, const std::function<Result<Extra>()>&
   TRY(still_ours(stop), "before {}", name);
   Run run;
   run.start = now();
-  auto result = work();
+  const auto checked = [&]() -> Result<Extra> {
+    TRY(self_check(repository_.contents(), options_.self_check_percent, stop), "before {}", name);
+    TRY_ASSIGN(Extra extra, work());
+    TRY(self_check(repository_.contents(), options_.self_check_percent, stop), "after {}", name);
+    return extra;
+  };
+  auto result = checked();
   run.end = now();
   run.success = result.ok();
   if (!result.ok()) {
@@ -136,7 +168,8 @@ Status Runner::snapshot_gc(std::stop_token stop) {
   return task(
       kSnapshotGc,
       [&]() -> Result<Extra> {
-        TRY_ASSIGN(const GcStats stats, collect_garbage(repository_, options_.safety, {start_, false}, report_, stop));
+        const GcOptions o{start_, false, options_.memory, last_in_use()};
+        TRY_ASSIGN(const GcStats stats, collect_garbage(repository_, options_.safety, o, report_, stop));
         recovered_ = stats.recovered.count > 0;
         return extra("snapshotGCStats", stats.to_json());
       },
@@ -147,8 +180,8 @@ Status Runner::rewrite(std::string_view name, const std::string& prefix, std::st
   return task(
       name,
       [&]() -> Result<Extra> {
-        TRY_ASSIGN(RewriteStats stats,
-                   rewrite_short_packs(repository_, options_.safety, {start_, prefix, false}, report_, stop));
+        TRY_ASSIGN(RewriteStats stats, rewrite_short_packs(repository_, options_.safety,
+                                                           {start_, prefix, false, options_.memory}, report_, stop));
         problems_.insert(problems_.end(), stats.problems.begin(), stats.problems.end());
         return extra("rewriteContentsStats", stats.to_json());
       },
@@ -157,13 +190,36 @@ Status Runner::rewrite(std::string_view name, const std::string& prefix, std::st
 
 index::EpochTaskContext Runner::epoch_context() const {
   const auto p = repository_.format().current();
-  return {*fenced_, repository_.contents().crypto(), *repository_.contents().epochs(), p->epoch, p->index_version};
+  index::EpochTaskContext c{*fenced_, repository_.contents().crypto(), *repository_.contents().epochs(), p->epoch,
+                            p->index_version};
+  c.shard_entries = options_.memory.shard_entries();
+  c.scratch_directory = repository_.contents().scratch_directory();
+  c.progress = [this](std::int64_t done, std::int64_t total) { report_.step("compacting indexes", done, total); };
+  return c;
+}
+
+std::int64_t Runner::last_in_use() const {
+  const auto runs = schedule_.runs.find(std::string(kSnapshotGc));
+  if (runs == schedule_.runs.end()) {
+    return 0;
+  }
+  for (const Run& run : runs->second) {
+    for (const Json& extra : run.extra.items()) {
+      if (run.success && extra["kind"].as_string() == "snapshotGCStats") {
+        return extra["data"]["inUseContentCount"].as_int();
+      }
+    }
+  }
+  return 0;
 }
 
 Status Runner::drop_deleted(std::stop_token stop) {
   const auto time = safe_drop_time(schedule_, options_.safety, start_);
-  if (!time || repository_.contents().epochs() == nullptr) {
+  if (!time) {
     return {};
+  }
+  if (repository_.contents().epochs() == nullptr) {
+    return compact_legacy(kDropDeleted, time, stop);
   }
   return task(
       kDropDeleted,
@@ -176,6 +232,29 @@ Status Runner::drop_deleted(std::stop_token stop) {
       stop);
 }
 
+Status Runner::compact_legacy(std::string_view name, std::optional<Timestamp> drop_before, std::stop_token stop) {
+  return task(
+      name,
+      [&]() -> Result<Extra> {
+        const auto p = repository_.format().current();
+        index::LegacyCompactOptions o;
+        o.max_pack_size = p->max_pack_size;
+        o.index_version = p->index_version;
+        o.drop_deleted_before = drop_before;
+        o.shard_entries = options_.memory.shard_entries();
+        o.scratch_directory = repository_.contents().scratch_directory();
+        TRY_ASSIGN(const auto done, index::compact_legacy_indexes(*fenced_, repository_.contents().crypto(),
+                                                                  repository_.contents().indexes(), o, stop));
+        log::debug("maintenance", "compacted {} index blobs into {}, removed {} of former compactions",
+                   done.input_count, done.output_count, done.removed_count);
+        TRY(repository_.contents().refresh(stop));
+        return extra(
+            "compactIndexesStats",
+            Json::object({{"droppedContentsDeletedBefore", rfc3339(drop_before.value_or(Timestamp::zero()))}}));
+      },
+      stop);
+}
+
 Status Runner::delete_blobs(std::string_view name, std::vector<std::string> prefixes, std::stop_token stop) {
   return task(
       name,
@@ -184,7 +263,7 @@ Status Runner::delete_blobs(std::string_view name, std::vector<std::string> pref
         o.now = start_;
         o.prefixes = std::move(prefixes);
         o.list_parallelism = parameters_.list_parallelism;
-        o.still_allowed = [&] { return lease_.check(stop); };
+        o.right = deletion_right(stop);
         TRY_ASSIGN(const DeletePacksStats stats,
                    delete_unreferenced_packs(repository_, options_.safety, o, report_, stop));
         return extra("deleteUnreferencedPacksStats", stats.to_json());
@@ -210,8 +289,8 @@ Status Runner::logs(std::stop_token stop) {
   return task(
       kCleanupLogs,
       [&]() -> Result<Extra> {
-        TRY_ASSIGN(const CleanupLogsStats stats,
-                   cleanup_logs(*fenced_, parameters_.log_retention, start_, false, stop));
+        TRY_ASSIGN(const CleanupLogsStats stats, cleanup_logs(repository_.storage(), parameters_.log_retention,
+                                                              {start_, false, deletion_right(stop)}, report_, stop));
         report_.say(fmt::format("Cleaned up {} logs.", stats.deleted.count));
         return extra("cleanupLogsStats", stats.to_json());
       },
@@ -297,6 +376,10 @@ Status Runner::epochs_in_full(std::stop_token stop) {
       [&]() -> Result<Extra> {
         TRY_ASSIGN(const index::EpochState state, epochs.state(stop));
         TRY_ASSIGN(const auto done, index::delete_superseded_indexes(epoch_context(), state, stop));
+        TRY_ASSIGN(const std::int64_t left_over, index::remove_incomplete_sets(epoch_context(), state, stop));
+        if (left_over > 0) {
+          log::debug("maintenance", "removed {} index blobs of compactions that were cut off", left_over);
+        }
         if (!done) {
           return extra("cleanupSupersededIndexesStats", Json());
         }
@@ -309,18 +392,21 @@ Status Runner::epochs_in_full(std::stop_token stop) {
 }
 
 Status Runner::full(std::stop_token stop) {
-  TRY(snapshot_gc(stop));
+  const auto finished = [&](std::string_view task) { return finished_before_.contains(task); };
+  if (!finished(kSnapshotGc)) {
+    TRY(snapshot_gc(stop));
+  }
   if (recovered_) {
     // A snapshot needed what was marked: nothing is made final in a run that saw this.
     problems_.push_back(
         "contents that snapshots need had been marked as deleted; they were restored, and nothing was deleted in this "
         "run");
   } else {
-    if (may_rewrite(schedule_, options_.safety, true)) {
+    if (!finished(kFullRewrite) && may_rewrite(schedule_, options_.safety, true)) {
       TRY(rewrite(kFullRewrite, "", stop));
     }
     TRY(drop_deleted(stop));
-    if (may_delete_blobs(schedule_, options_.safety, now())) {
+    if (!finished(kFullDeleteBlobs) && may_delete_blobs(schedule_, options_.safety, now())) {
       TRY(delete_blobs(kFullDeleteBlobs, {"p", "q", "s"}, stop));
     }
   }
@@ -345,6 +431,7 @@ Status Runner::quick(std::stop_token stop) {
     TRY(after_full ? delete_blobs(kFullDeleteBlobs, {"p", "q", "s"}, stop)
                    : delete_blobs(kQuickDeleteBlobs, {"q"}, stop));
   }
+  TRY(compact_legacy(kIndexCompaction, std::nullopt, stop));
   return logs(stop);
 }
 
@@ -368,7 +455,9 @@ Mode due_mode(const Parameters& parameters, const Schedule& schedule, const std:
   if (parameters.owner != client) {
     return Mode::none;
   }
-  if (parameters.full.enabled && now >= schedule.next_full) {
+  const auto cut_off = find_cut_off_run(schedule, now);
+  const bool left_alone = cut_off && now - cut_off->last_record > kQuietBeforeContinuing;
+  if (parameters.full.enabled && (now >= schedule.next_full || left_alone)) {
     return Mode::full;
   }
   if (parameters.quick.enabled && now >= schedule.next_quick) {
@@ -422,6 +511,7 @@ Result<RunResult> run_maintenance(repo::Repository& repository, const RunOptions
     TRY(taken, "error acquiring maintenance lock");
     lock = std::move(*taken);
   }
+  const ResidentCeiling ceiling(options.memory);
   Runner runner(repository, options, parameters, report);
   const char* word = result.mode == Mode::full ? "full" : "quick";
   report.say(fmt::format("Running {} maintenance...", word));

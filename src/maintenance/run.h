@@ -2,9 +2,14 @@
 // (kopia-model §11.3)
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include "maintenance/memory.h"
 #include "maintenance/parameters.h"
 #include "maintenance/report.h"
 #include "maintenance/safety.h"
+#include "maintenance/schedule.h"
 #include "repo/repository.h"
 
 namespace cairn::maintenance {
@@ -15,6 +20,8 @@ struct RunOptions {
   Mode mode = Mode::automatic;  // automatic: what is due
   Safety safety = Safety::full();
   bool force = false;  // also when somebody else is the owner
+  MemoryBudget memory{};
+  double self_check_percent = 0;  // probability of looking for every pack before and after a task
 };
 
 // What the run found and left for a person to see to; none of it ended the run.

@@ -5,6 +5,7 @@
 #include "content/session.h"
 #include "index/epoch_sets.h"
 #include "maintenance/blob_tasks.h"
+#include "maintenance/self_check.h"
 #include "maintenance/snapshot_gc.h"
 #include "snapshot/directory.h"
 #include "snapshot/freshness.h"
@@ -361,6 +362,22 @@ TEST_F(Maintenance, OrphansOfALiveSessionStay) {
   EXPECT_EQ(left(hours(97)), 0U);
 }
 
+// A lease that is lost between two batches: the next batch is refused whole.
+TEST_F(Maintenance, TheRightToDeleteIsAskedBeforeEveryBatch) {
+  for (int i = 0; i < 250; ++i) {
+    ASSERT_TRUE(made_.storage()->put(BlobId(fmt::format("p{:032x}-s1", i)), as_bytes("x"), {}).ok());
+  }
+  DeletePacksOptions o;
+  o.now = clock_.now() + hours(1000);
+  int asked = 0;
+  o.right.before_batch = [&]() -> Status {
+    return ++asked <= 2 ? Status() : Status(Code::failed_precondition, "superseded");
+  };
+  EXPECT_EQ(delete_unreferenced_packs(*repository_, Safety::full(), o, {}, {}).code(), Code::failed_precondition);
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(blobs("p000"), 50U);
+}
+
 TEST_F(Maintenance, ASessionThatCannotBeReadKeepsEveryPack) {
   ASSERT_TRUE(made_.storage()->put(BlobId("p00112233445566778899aabbccddeeff-s1"), as_bytes("x"), {}).ok());
   ASSERT_TRUE(made_.storage()->put(BlobId("s00112233445566778899aabbccddeeff-s9"), as_bytes("garbage"), {}).ok());
@@ -368,6 +385,18 @@ TEST_F(Maintenance, ASessionThatCannotBeReadKeepsEveryPack) {
   o.now = clock_.now() + hours(1000);
   EXPECT_FALSE(delete_unreferenced_packs(*repository_, Safety::full(), o, {}, {}).ok());
   EXPECT_EQ(blobs("p00112233445566778899aabbccddeeff"), 1U);
+}
+
+// kopia-model §11.3: a pack that is gone is found before a task when the self-check is asked for.
+TEST_F(Maintenance, TheSelfCheckFindsAMissingPack) {
+  auto id = repository_->objects().write(as_bytes("lost"), {}, {});
+  ASSERT_TRUE(id.ok());
+  ASSERT_OK(repository_->flush({}));
+  EXPECT_TRUE(self_check(repository_->contents(), 100, {}).ok());
+  const auto packs = made_.storage()->list_all("p", {});
+  ASSERT_OK(made_.storage()->remove(packs->front().id, {}));
+  EXPECT_EQ(self_check(repository_->contents(), 100, {}).code(), Code::corrupt);
+  EXPECT_TRUE(self_check(repository_->contents(), 0, {}).ok());
 }
 
 TEST_F(Maintenance, ADamagedScheduleIsNotOverwritten) {
@@ -424,7 +453,7 @@ TEST(CleanupLogs, LimitsBySizeNumberAndAge) {
     clock.advance(hours(1));
   }
   const auto doomed = [&](std::int64_t bytes, std::int64_t count, Duration age) {
-    auto stats = cleanup_logs(*storage, {bytes, count, age}, clock.now(), true, {});
+    auto stats = cleanup_logs(*storage, {bytes, count, age}, {clock.now(), true, {}}, {}, {});
     EXPECT_TRUE(stats.ok());
     return stats->to_delete.count;
   };
@@ -432,7 +461,7 @@ TEST(CleanupLogs, LimitsBySizeNumberAndAge) {
   EXPECT_EQ(doomed(50, 0, {}), 5);
   EXPECT_EQ(doomed(0, 3, {}), 7);
   EXPECT_EQ(doomed(0, 0, hours(2)), 8);
-  ASSERT_TRUE(cleanup_logs(*storage, {0, 3, {}}, clock.now(), false, {}).ok());
+  ASSERT_TRUE(cleanup_logs(*storage, {0, 3, {}}, {clock.now(), false, {}}, {}, {}).ok());
   const auto left = storage->list_all("_log_", {});
   ASSERT_TRUE(left.ok());
   ASSERT_EQ(left->size(), 3U);

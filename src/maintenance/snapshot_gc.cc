@@ -1,9 +1,10 @@
 #include "maintenance/snapshot_gc.h"
 
-#include <atomic>
+#include <algorithm>
 #include <mutex>
 
 #include "base/log.h"
+#include "base/task_group.h"
 #include "base/units.h"
 #include "snapshot/store.h"
 #include "snapshot/tree_walk.h"
@@ -11,20 +12,44 @@
 namespace cairn::maintenance {
 namespace {
 
-constexpr std::int64_t kFlushEvery = 100'000;
+// A killed run loses the marks since the last flush; each flush leaves index blobs.
+constexpr std::int64_t kFlushEvery = 500'000;
 constexpr std::int64_t kProgressEvery = 4096;
 constexpr std::size_t kNamedMax = 20;
 
 std::int64_t size_of(const content::ContentInfo& i) { return i.packed_length; }
 
-// Every content that a snapshot needs. Ids only: 16 bytes each.
+// Every content that a snapshot needs. Thread-safe.
 class UsedContents {
  public:
-  bool add(const ContentId& id) { return ids_.insert(object::ObjectId::direct(id)); }
-  bool contains(const ContentId& id) const { return ids_.contains(object::ObjectId::direct(id)); }
+  UsedContents(const content::ContentManager& contents, const MemoryBudget& budget)
+      : sorter_(contents, budget), recent_(kRecent) {}
+  Status add(const ContentId& id) {
+    const std::lock_guard lock(mutex_);
+    // Unchanged files are met again in every version of their directory, often soon.
+    ContentId& slot = recent_[id.hash_code() % kRecent];
+    if (slot == id) {
+      return {};
+    }
+    slot = id;
+    ++added_;
+    return sorter_.add(id);
+  }
+  std::int64_t added() const {
+    const std::lock_guard lock(mutex_);
+    return added_;
+  }
+  Result<sys::SortedRecords> finish() {
+    recent_ = {};
+    return sorter_.finish();
+  }
 
  private:
-  snapshot::ObjectIdSet ids_;
+  static constexpr std::size_t kRecent = 64 << 10;
+  mutable std::mutex mutex_;
+  ContentIdSorter sorter_;
+  std::vector<ContentId> recent_;
+  std::int64_t added_ = 0;
 };
 
 class Collector {
@@ -33,31 +58,33 @@ class Collector {
       : repository_(repository), safety_(safety), options_(options), report_(report) {}
 
   Result<GcStats> run(std::stop_token stop) {
-    TRY(find_used(stop));
-    std::vector<ContentId> unused;
-    TRY(sort_out(unused, stop));
+    TRY_ASSIGN(const sys::SortedRecords used, find_used(stop));
+    ContentIdSorter unused(repository_.contents(), options_.memory);
+    ContentIdSorter marked(repository_.contents(), options_.memory);
+    TRY(sort_out(used, unused, marked, stop));
     if (!options_.dry_run) {
-      TRY(recover(stop));
-      TRY(mark(unused, stop));
+      TRY_ASSIGN(const sys::SortedRecords to_recover, marked.finish());
+      TRY(recover(to_recover, stop));
+      TRY_ASSIGN(const sys::SortedRecords to_mark, unused.finish());
+      TRY(mark(to_mark, stop));
     }
     return stats_;
   }
 
  private:
-  Status find_used(std::stop_token stop);
-  // Counts every content; leaves those to be marked in `unused`.
-  Status sort_out(std::vector<ContentId>& unused, std::stop_token stop);
-  Status recover(std::stop_token stop);
-  Status mark(const std::vector<ContentId>& unused, std::stop_token stop);
+  Result<sys::SortedRecords> find_used(std::stop_token stop);
+  // Counts every content; leaves those to be marked in `unused`, those whose mark was wrong in `marked`.
+  Status sort_out(const sys::SortedRecords& used, ContentIdSorter& unused, ContentIdSorter& marked,
+                  std::stop_token stop);
+  Status recover(const sys::SortedRecords& to_recover, std::stop_token stop);
+  Status mark(const sys::SortedRecords& unused, std::stop_token stop);
   Status walk(const std::function<Status(const ContentId&, const std::string& path)>& on_content, std::stop_token stop);
-  Status name_snapshots(std::stop_token stop);
+  Status name_snapshots(const sys::SortedRecords& marked, std::stop_token stop);
 
   repo::Repository& repository_;
   const Safety& safety_;
   const GcOptions& options_;
   const Report& report_;
-  UsedContents used_;
-  std::vector<content::ContentInfo> to_recover_;
   GcStats stats_;
 };
 
@@ -76,43 +103,56 @@ Status Collector::walk(const std::function<Status(const ContentId&, const std::s
     }
     roots.push_back({fmt::format("{}@{}", m.source.text(), rfc3339(m.start_time)), *m.root});
   }
-  std::atomic<std::int64_t> objects{0};
   const auto visit = [&](const snapshot::DirEntryView& entry, const std::string& path,
                          std::stop_token inner) -> Status {
-    if (const std::int64_t n = ++objects; n % kProgressEvery == 0) {
-      report_.step("finding used contents", n, 0);
-    }
     return repository_.objects()
         .verify(
             entry.obj, [&](const ContentId& id) { return on_content(id, path); }, inner)
         .with_frame("error verifying " + path);
   };
-  snapshot::TreeWalker walker(repository_.objects(), {}, visit);
+  snapshot::TreeWalker::Options options;
+  options.forget_plain = true;
+  options.parallel = options_.memory.walkers(4 * cpu_count());
+  snapshot::TreeWalker walker(repository_.objects(), options, visit);
   return walker.walk(std::move(roots), stop).with_frame("unable to find in-use content");
 }
 
-Status Collector::find_used(std::stop_token stop) {
-  return walk(
+Result<sys::SortedRecords> Collector::find_used(std::stop_token stop) {
+  UsedContents used(repository_.contents(), options_.memory);
+  TRY(walk(
       [&](const ContentId& id, const std::string&) {
-        used_.add(id);
+        TRY(used.add(id));
+        if (const std::int64_t n = used.added(); n % kProgressEvery == 0) {
+          report_.step("finding used contents", n, std::max(options_.expected_in_use, n));
+        }
         return Status();
       },
-      stop);
+      stop));
+  return used.finish();
 }
 
-Status Collector::sort_out(std::vector<ContentId>& unused, std::stop_token stop) {
+Status Collector::sort_out(const sys::SortedRecords& used, ContentIdSorter& unused, ContentIdSorter& marked,
+                           std::stop_token stop) {
   std::int64_t seen = 0;
+  const auto total = static_cast<std::int64_t>(repository_.contents().count());
+  std::size_t next = 0;  // both are in id order
+  const auto is_used = [&](const ContentId& id) {
+    while (next < used.size() && content_id_of(used[next]) < id) {
+      ++next;
+    }
+    return next < used.size() && content_id_of(used[next]) == id;
+  };
   const auto sort_one = [&](const content::ContentInfo& i) -> Status {
     if (++seen % kProgressEvery == 0) {
-      report_.step("looking for unused contents", seen, 0);
+      report_.step("looking for unused contents", seen, std::max(total, seen));
     }
     if (i.id.prefix == 'm') {
       stats_.in_use_system.add(size_of(i));
-    } else if (used_.contains(i.id)) {
+    } else if (is_used(i.id)) {
       stats_.in_use.add(size_of(i));
       if (i.deleted) {
-        to_recover_.push_back(i);
         stats_.recovered.add(size_of(i));
+        return marked.add(i.id);
       }
     } else if (options_.now - Timestamp::from_seconds(i.timestamp_seconds) < safety_.min_content_age) {
       stats_.unreferenced_recent.add(size_of(i));
@@ -120,7 +160,7 @@ Status Collector::sort_out(std::vector<ContentId>& unused, std::stop_token stop)
       stats_.unreferenced.add(size_of(i));
       if (!i.deleted) {
         stats_.deleted.add(size_of(i));
-        unused.push_back(i.id);
+        return unused.add(i.id);
       }
     }
     return {};
@@ -130,30 +170,33 @@ Status Collector::sort_out(std::vector<ContentId>& unused, std::stop_token stop)
   return repository_.contents().iterate(all, sort_one, stop).with_frame("error iterating contents");
 }
 
-Status Collector::recover(std::stop_token stop) {
-  if (to_recover_.empty()) {
+Status Collector::recover(const sys::SortedRecords& to_recover, std::stop_token stop) {
+  if (to_recover.size() == 0) {
     return {};
   }
-  TRY(name_snapshots(stop));
-  for (const content::ContentInfo& i : to_recover_) {
-    TRY_ASSIGN(const Buffer plain, repository_.contents().read(i.id, stop), "error reading content {}", i.id.text());
-    TRY(repository_.contents().write(plain.view(), i.id.prefix, i.compression, stop), "error undeleting content {}",
-        i.id.text());
+  TRY(name_snapshots(to_recover, stop));
+  const auto total = static_cast<std::int64_t>(to_recover.size());
+  for (std::int64_t n = 0; n < total; ++n) {
+    const ContentId id = content_id_of(to_recover[static_cast<std::size_t>(n)]);
+    TRY_ASSIGN(const content::ContentInfo info, repository_.contents().info(id, stop));
+    TRY_ASSIGN(const Buffer plain, repository_.contents().read(id, stop), "error reading content {}", id.text());
+    TRY(repository_.contents().write(plain.view(), id.prefix, info.compression, stop), "error undeleting content {}",
+        id.text());
+    report_.step("taking back marks of used contents", n + 1, total);
   }
   return repository_.contents().flush(stop).with_frame("error flushing");
 }
 
 // Contents that a snapshot refers to had been marked: worth knowing where.
-Status Collector::name_snapshots(std::stop_token stop) {
-  UsedContents marked;
-  for (const content::ContentInfo& i : to_recover_) {
-    marked.add(i.id);
-  }
+Status Collector::name_snapshots(const sys::SortedRecords& marked, std::stop_token stop) {
   std::mutex mutex;
   std::size_t named = 0;
   return walk(
       [&](const ContentId& id, const std::string& path) -> Status {
-        if (marked.contains(id)) {
+        Byte record[1 + kHashSizeMax];
+        record[0] = id.prefix;
+        std::memcpy(record + 1, id.hash.data(), id.size);
+        if (marked.contains(ByteView{record, id.size + 1U})) {
           const std::lock_guard lock(mutex);
           if (++named <= kNamedMax) {
             log::warning("maintenance", "content {} was marked deleted but is needed by {}", id.text(), path);
@@ -164,13 +207,15 @@ Status Collector::name_snapshots(std::stop_token stop) {
       stop);
 }
 
-Status Collector::mark(const std::vector<ContentId>& unused, std::stop_token stop) {
+Status Collector::mark(const sys::SortedRecords& unused, std::stop_token stop) {
   const auto total = static_cast<std::int64_t>(unused.size());
   for (std::int64_t n = 0; n < total; ++n) {
-    const ContentId& id = unused[static_cast<std::size_t>(n)];
+    const ContentId id = content_id_of(unused[static_cast<std::size_t>(n)]);
     TRY(repository_.contents().remove(id, stop), "error marking content {}", id.text());
-    if ((n + 1) % kFlushEvery == 0) {
+    if ((n + 1) % kProgressEvery == 0) {
       report_.step("marking unused contents", n + 1, total);
+    }
+    if ((n + 1) % kFlushEvery == 0) {
       TRY(repository_.contents().flush(stop), "error flushing");
     }
   }

@@ -229,7 +229,8 @@ Status TreeWalker::visit(const DirEntryView& entry, const std::string& path, boo
   if (stop.stop_requested()) {
     return Status(Code::cancelled, "cancelled");
   }
-  if (!visited_.insert(entry.obj)) {
+  const bool plain = entry.type != EntryType::directory && entry.obj.indirection == 0;
+  if (!(plain && options_.forget_plain) && !visited_.insert(entry.obj)) {
     return {};
   }
   Status s = on_entry_(entry, path, stop);

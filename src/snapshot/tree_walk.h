@@ -57,9 +57,12 @@ class TreeWalker {
     std::int64_t max_errors = 0;  // 0 = 1 (stop at the first); negative: never stop
     // Called for every error, by any thread, one at a time.
     std::function<void(const std::string& path, const Status& status)> on_error;
+    // Objects of a single content that are no directories are visited as often as directories hold them: nothing is
+    // remembered of them.
+    bool forget_plain = false;
   };
-  // Called once per object by any thread; `path` is the root's path plus the names below it. When it fails, a directory
-  // is not entered.
+  // Called once per object (but see forget_plain) by any thread; `path` is the root's path plus the names below it.
+  // When it fails, a directory is not entered.
   using OnEntry = std::function<Status(const DirEntryView& entry, const std::string& path, std::stop_token stop)>;
 
   struct Root {

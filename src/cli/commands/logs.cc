@@ -87,10 +87,10 @@ Status run_cleanup(Context& context, const ParsedCommand& command) {
   retention.max_age = command.duration("max-age");
   retention.max_count = command.integer("max-count");
   retention.max_total_bytes = command.integer("max-total-size-mb") * kMB;
-  TRY_ASSIGN(
-      const maintenance::CleanupLogsStats stats,
-      maintenance::cleanup_logs(repository->storage(), retention, repository->clock().now(), dry_run, context.stop()),
-      "error deleting logs");
+  TRY_ASSIGN(const maintenance::CleanupLogsStats stats,
+             maintenance::cleanup_logs(repository->storage(), retention, {repository->clock().now(), dry_run, {}}, {},
+                                       context.stop()),
+             "error deleting logs");
   if (stats.to_delete.count == 0) {
     context.notice("No logs found to delete.");
     return {};

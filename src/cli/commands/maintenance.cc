@@ -8,6 +8,7 @@
 #include "cli/values.h"
 #include "maintenance/ownership.h"
 #include "maintenance/run.h"
+#include "sys/mapped.h"
 
 namespace cairn::cli {
 namespace {
@@ -163,8 +164,16 @@ Status run_info(Context& context, const ParsedCommand& command) {
 }
 
 Status run_run(Context& context, const ParsedCommand& command) {
-  TRY_ASSIGN(const auto repository, context.open_repository());
   maintenance::RunOptions options;
+  const std::int64_t memory = command.integer("max-memory");
+  if (memory < static_cast<std::int64_t>(maintenance::MemoryBudget::kMin)) {
+    return error(Code::invalid_argument, "--max-memory must be at least {}",
+                 bytes_text(static_cast<std::int64_t>(maintenance::MemoryBudget::kMin)));
+  }
+  options.memory.total = static_cast<std::size_t>(memory);
+  options.self_check_percent = self_check_percent(context);
+  sys::keep_resident_below(options.memory.resident());
+  TRY_ASSIGN(const auto repository, context.open_repository());
   options.mode = command.boolean("full") ? maintenance::Mode::full : maintenance::Mode::quick;
   options.safety = command.text("safety") == "none" ? maintenance::Safety::none() : maintenance::Safety::full();
   options.force = command.boolean("force");
@@ -290,6 +299,10 @@ void add_maintenance(CommandTable& table) {
              .help = "Run maintenance now",
              .flags = {{.name = "full", .help = "A full run: also what no snapshot needs is removed"},
                        {.name = "force", .help = "Also when another client is the owner", .hidden = true},
+                       {.name = "max-memory",
+                        .type = ValueType::byte_size,
+                        .default_value = "512MiB",
+                        .help = "Memory that the run may take, whatever the size of the repository"},
                        {.name = "safety",
                         .type = ValueType::choice,
                         .default_value = "full",

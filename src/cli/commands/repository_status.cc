@@ -205,13 +205,15 @@ Status print_token(Context& context, const ParsedCommand& command, repo::Reposit
 
 // How many index blobs a reader opens, and how long that took.
 struct IndexHealth {
-  std::int64_t blobs = 0, bytes = 0, uncompacted_epochs = 0;
+  std::int64_t blobs = 0, bytes = 0, epochs = 0, uncompacted_epochs = 0;
+  std::size_t contents = 0;
   double open_seconds = 0;
 };
 
 Result<IndexHealth> index_health(Context& context, repo::Repository& repository, double open_seconds) {
   IndexHealth health;
   health.open_seconds = open_seconds;
+  health.contents = repository.contents().count();
   TRY_ASSIGN(const index::ActiveSet active, repository.contents().indexes().active(context.stop()),
              "error listing index blobs");
   for (const blob::BlobMetadata& b : active.blobs) {
@@ -220,6 +222,7 @@ Result<IndexHealth> index_health(Context& context, repo::Repository& repository,
   }
   if (index::EpochManager* epochs = repository.contents().epochs(); epochs != nullptr) {
     TRY_ASSIGN(const index::EpochState state, epochs->state(context.stop()), "error determining current epoch");
+    health.epochs = state.write_epoch + 1;
     for (const auto& set : state.uncompacted) {
       health.uncompacted_epochs += set.blobs.empty() ? 0 : 1;
     }
@@ -246,7 +249,8 @@ Status run_status(Context& context, const ParsedCommand& command) {
     context.warn("maintenance: {}", concern);
   }
   std::optional<IndexHealth> health;
-  if (command.boolean("health")) {
+  // Kopia's own layout is read by programs; under our name the figures belong to it.
+  if (command.boolean("health") || context.program() != "kopia") {
     TRY_ASSIGN(health, index_health(context, *repository, open_seconds));
   }
   if (command.boolean("json")) {
@@ -254,6 +258,8 @@ Status run_status(Context& context, const ParsedCommand& command) {
     if (health) {
       json.set("index", Json::object({{"blobs", health->blobs},
                                       {"bytes", health->bytes},
+                                      {"contents", static_cast<std::int64_t>(health->contents)},
+                                      {"epochs", health->epochs},
                                       {"uncompactedEpochs", health->uncompacted_epochs},
                                       {"openSeconds", health->open_seconds}}));
     }
@@ -265,8 +271,10 @@ Status run_status(Context& context, const ParsedCommand& command) {
   print_format(context, *repository, *format);
   TRY(print_epochs(context, *repository, *format));
   if (health) {
-    context.print("\nIndex blobs:         {} ({})\nUncompacted epochs:  {}\nOpened in:           {:.3f} s\n",
-                  health->blobs, bytes_text(health->bytes), health->uncompacted_epochs, health->open_seconds);
+    context.print("\nIndex blobs:         {} ({}, {} contents)\nEpochs:              {} ({} with uncompacted blobs)\n",
+                  health->blobs, bytes_text(health->bytes), health->contents, health->epochs,
+                  health->uncompacted_epochs);
+    context.print("Opened in:           {:.3f} s\n", health->open_seconds);
   }
   print_locks(context, *repository, *format);
   return print_token(context, command, *repository);
@@ -278,7 +286,8 @@ void add_repository_status(CommandTable& table) {
   std::vector<FlagSpec> flags = {
       {.name = "reconnect-token", .short_name = 't', .help = "Also print a token that connects to this repository"},
       {.name = "reconnect-token-with-password", .short_name = 's', .help = "Put the password into the token"},
-      {.name = "health", .help = "Also count index blobs and epochs and measure the time to open"}};
+      {.name = "health",
+       .help = "Also count index blobs and epochs and measure the time to open (always, except under the name kopia)"}};
   append_flags(flags, json_flags());
   table.add({.path = "repository status",
              .help = "Show the repository and the connection to it",
