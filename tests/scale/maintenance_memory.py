@@ -83,7 +83,7 @@ class Big:
         print(f"{o.contents} contents in {o.blobs} index blobs of {o.epochs} epochs, {o.used_percent} % used; made in "
               f"{time.monotonic() - started:.0f} s, {self.index_bytes() / 2**20:.0f} MiB of index")
         self.client.ok("repository", "connect", "filesystem", f"--path={self.path}")
-        self.client.ok("maintenance", "set", "--owner=me")
+        self.client.ok("maintenance", "set", "--owner=me", "--enable-quick=false", "--enable-full=false")
 
     def index_bytes(self):
         return sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(self.path) for f in fs if d.startswith(
