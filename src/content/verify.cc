@@ -7,9 +7,14 @@
 
 #include "base/random.h"
 #include "base/task_group.h"
+#include "content/pack_ranges.h"
 
 namespace cairn::content {
 namespace {
+
+constexpr std::size_t kBatchMax = 64 * 1024;  // contents sorted together
+constexpr std::uint32_t kRangeMax = 2u << 20;
+constexpr std::size_t kDecodedMax = 512u << 10;
 
 bool chosen(double percent) {
   if (percent >= 100) {
@@ -30,20 +35,16 @@ class Verification {
     if (callbacks_.on_start) {
       callbacks_.on_start();
     }
-    TaskGroup readers({.worker_count = std::max(1U, options_.parallel), .queue_max = 64}, stop);
-    Status walked = contents_.iterate(
-        options_.range,
-        [&](const ContentInfo& info) -> Status {
-          TRY_ASSIGN(const bool in_place, check_place(info, stop));
-          if (in_place && chosen(options_.read_percent)) {
-            readers.submit([this, info](std::stop_token inner) { return read(info, inner); });
-          }
-          count_one();
-          return {};
-        },
-        stop);
-    TRY(readers.join());
-    TRY(walked, "error iterating contents");
+    const auto each = [&](const ContentInfo& info) -> Status {
+      TRY_ASSIGN(const bool in_place, check_place(info, stop));
+      count_one();
+      if (in_place && chosen(options_.read_percent)) {
+        to_read_.push_back(place_of(info, packs_, 0));
+      }
+      return to_read_.size() < kBatchMax ? Status() : read_batch(stop);
+    };
+    TRY(contents_.iterate(options_.range, each, stop), "error iterating contents");
+    TRY(read_batch(stop));
     if (result_.error_count == 0) {
       return {};
     }
@@ -97,8 +98,29 @@ class Verification {
     return true;
   }
 
-  Status read(const ContentInfo& info, std::stop_token stop) {
-    const auto bytes = contents_.read(info.id, stop);
+  // In the order of the packs, with few requests.
+  Status read_batch(std::stop_token stop) {
+    RangeLimits limits = read_style(contents_.storage()).limits;
+    limits.length_max = std::min(limits.length_max, kRangeMax);  // there are many readers
+    limits.decoded_max = std::min(limits.decoded_max, kDecodedMax);
+    const auto ranges = merge_into_ranges(to_read_, limits);
+    TRY(parallel_for(ranges.size(), std::max(1U, options_.parallel), stop, [&](std::size_t i, std::stop_token inner) {
+      const auto each = [&](std::size_t place, const Buffer* content) -> Status {
+        if (content == nullptr) {
+          return read_alone(to_read_[place], inner);
+        }
+        const std::lock_guard lock(mutex_);
+        ++result_.read_contents;
+        return {};
+      };
+      return read_range(contents_, packs_, to_read_, ranges[i], limits, each, inner);
+    }));
+    to_read_.clear();
+    return {};
+  }
+
+  Status read_alone(const ContentPlace& place, std::stop_token stop) {
+    const auto bytes = contents_.read(place.id, stop);
     if (bytes.ok()) {
       const std::lock_guard lock(mutex_);
       ++result_.read_contents;
@@ -107,8 +129,8 @@ class Verification {
     if (bytes.code() != Code::corrupt && bytes.code() != Code::not_found) {
       return bytes.status();  // no answer from the storage: nothing is known about the content
     }
-    problem(fmt::format("content {} is invalid: {}", info.id.text(), bytes.status().message()), info.pack, corrupted_,
-            result_.unreadable);
+    problem(fmt::format("content {} is invalid: {}", place.id.text(), bytes.status().message()),
+            BlobId(packs_.name(place.pack)), corrupted_, result_.unreadable);
     return {};
   }
 
@@ -136,6 +158,8 @@ class Verification {
   ContentManager& contents_;
   const VerifyContentsOptions& options_;
   const VerifyContentsCallbacks& callbacks_;
+  PackTable packs_;
+  std::vector<ContentPlace> to_read_;
   std::unordered_map<BlobId, std::int64_t> lengths_;  // of packs, −1 = missing
   std::mutex mutex_;
   VerifyContentsResult& result_;  // guarded by mutex_

@@ -12,37 +12,10 @@ namespace {
 constexpr std::size_t kBatchEntriesMax = 32;
 constexpr std::int64_t kBatchBytesMax = 1 << 20;
 constexpr std::int64_t kBudgetedFrom = 64 * 1024;  // smaller files are not worth the lock
-constexpr std::size_t kLinkTargetMax = 64 * 1024;
 
 bool is_chunked(const object::ObjectId& id) { return id.indirection != 0; }
 
 }  // namespace
-
-ByteBudget::Lease ByteBudget::take(std::size_t n) {
-  n = std::min(n, max_);
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return free_ >= n; });
-  free_ -= n;
-  return Lease(this, n);
-}
-
-void ByteBudget::release(std::size_t n) {
-  {
-    const std::lock_guard lock(mutex_);
-    free_ += n;
-  }
-  changed_.notify_all();
-}
-
-// A directory that has been begun and not finished. `pending`: its listing, sub-directories, batches, large files.
-struct RestoreEngine::Node {
-  NodePtr parent;
-  DirEntry entry;
-  std::int64_t depth = 0;
-  RestoreOutput::DirectoryPtr handle;
-  bool may_hold_entries = false;
-  std::atomic<std::int64_t> pending{1};
-};
 
 struct RestoreEngine::Scan {
   NodePtr node;
@@ -134,6 +107,7 @@ void RestoreEngine::push(DirectoryTask task) {
     const std::lock_guard lock(mutex_);
     directories_.push_back(std::move(task));
     ++outstanding_;
+    ++outstanding_directories_;
   }
   changed_.notify_one();
 }
@@ -148,7 +122,15 @@ void RestoreEngine::push(Job job) {
   changed_.notify_one();
 }
 
-void RestoreEngine::task_done() {
+void RestoreEngine::task_done(bool was_directory) {
+  bool all_read = false;
+  if (was_directory) {
+    const std::lock_guard lock(mutex_);
+    all_read = --outstanding_directories_ == 0;
+  }
+  if (all_read) {
+    flush_gathered();
+  }
   bool last = false;
   {
     const std::lock_guard lock(mutex_);
@@ -183,10 +165,11 @@ void RestoreEngine::work() {
     }
     if (job) {
       job();
+      task_done(false);
     } else {
       restore_directory(std::move(task));
+      task_done(true);
     }
-    task_done();
   }
 }
 
@@ -336,6 +319,9 @@ Status RestoreEngine::child(Scan& scan, const DirEntryView& entry) {
 }
 
 void RestoreEngine::file(Scan& scan, const DirEntryView& entry) {
+  if (options_.together && output_.concurrent() && gather(scan.node, entry)) {
+    return;
+  }
   if (!output_.concurrent() || !others_are_idle()) {
     restore_entry(scan.node, entry);
     return;
@@ -362,15 +348,24 @@ void RestoreEngine::flush(Scan& scan) {
 }
 
 void RestoreEngine::restore_entry(const NodePtr& node, const DirEntryView& entry) {
-  const RestoreOutput::DirectoryPtr directory = node ? node->handle : nullptr;
-  if (options_.skip_existing && (node == nullptr || node->may_hold_entries) &&
-      output_.already_there(directory, entry)) {
-    ++progress_.skipped_count;
-    if (entry.type == EntryType::file) {
-      progress_.skipped_bytes += entry.size;
-    }
-    return;
+  if (!skip(node, entry)) {
+    restore_now(node, entry);
   }
+}
+
+bool RestoreEngine::skip(const NodePtr& node, const DirEntryView& entry) {
+  if (!options_.skip_existing || (node != nullptr && !node->may_hold_entries) ||
+      !output_.already_there(node ? node->handle : nullptr, entry)) {
+    return false;
+  }
+  ++progress_.skipped_count;
+  if (entry.type == EntryType::file) {
+    progress_.skipped_bytes += entry.size;
+  }
+  return true;
+}
+
+void RestoreEngine::restore_now(const NodePtr& node, const DirEntryView& entry) {
   Status s = entry.type == EntryType::symlink ? restore_symlink(node, entry) : restore_file(node, entry);
   if (!s.ok()) {
     fail(node.get(), entry.name, std::move(s));
@@ -402,7 +397,11 @@ Status RestoreEngine::restore_direct(const NodePtr& node, const DirEntryView& en
   if (!content.ok()) {
     return source_error(node, entry, std::move(content).status());
   }
-  TRY(output_.write_file(node ? node->handle : nullptr, entry, content->view()), "copy file");
+  return write_direct(node, entry, content->view());
+}
+
+Status RestoreEngine::write_direct(const NodePtr& node, const DirEntryView& entry, ByteView content) {
+  TRY(output_.write_file(node ? node->handle : nullptr, entry, content), "copy file");
   ++progress_.restored_files;
   progress_.restored_bytes += entry.size;
   progress_.written_bytes += entry.size;
@@ -499,14 +498,17 @@ void RestoreEngine::big_file_part_done(const std::shared_ptr<BigFile>& big) {
 }
 
 Status RestoreEngine::restore_symlink(const NodePtr& node, const DirEntryView& entry) {
-  auto content = objects_.read_all(entry.obj, kLinkTargetMax, stop());
+  auto content = objects_.read_all(entry.obj, kRestoredLinkMax, stop());
   if (!content.ok()) {
     return explain_object_error(objects_, entry.obj, std::move(content).status(), stop())
         .with_frame(entry.obj.text())
         .with_frame("error reading link target: unable to open object")
         .with_frame("create symlink");
   }
-  const std::string target(content->text());
+  return write_link(node, entry, std::string(content->text()));
+}
+
+Status RestoreEngine::write_link(const NodePtr& node, const DirEntryView& entry, const std::string& target) {
   if (target.find('\0') != std::string::npos) {
     return error(Code::corrupt, "create symlink: link target of object {} contains a zero byte", entry.obj.text());
   }
@@ -558,6 +560,7 @@ Status RestoreEngine::run(const DirEntry& root, std::stop_token stop) {
   // Jobs left behind by a stop hold files and directories.
   jobs_.clear();
   directories_.clear();
+  gathered_.reset();
   if (!first_error_.ok()) {
     return first_error_.with_frame("restore error");
   }

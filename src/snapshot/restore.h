@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/task_group.h"
+#include "content/pack_ranges.h"
 #include "object/object_manager.h"
 #include "snapshot/restore_output.h"
 #include "snapshot/types.h"
@@ -25,6 +26,10 @@ struct RestoreOptions {
   std::int64_t shallow_min_size = 0;  // smaller files are always real
   // Content bytes held by all workers together; while a chunk is decoded it is in memory twice.
   std::size_t bytes_in_flight_max = std::size_t{cpu_count()} * (8u << 20);
+  // Small files of many directories are read together, in the order of the packs (docs/design/requests.md). Only for
+  // outputs that are concurrent().
+  bool together = false;
+  content::RangeLimits limits = {};  // of one request then
 };
 
 // Counters; any thread may read them while the restore runs.

@@ -3,6 +3,9 @@
 // Directories wait on a stack, so that few are unfinished at once. A worker that reads a directory restores its files
 // itself and hands batches (and chunks of large files) to others only while some of those are idle: nothing queues up,
 // memory stays bounded, and entries of one directory rarely contend for its lock.
+//
+// With options.together, small files wait until enough have come together or the last directory has been read. They are
+// then sorted by pack and cut into ranges; a range is one job: one request, and its files are written from it.
 #pragma once
 
 #include <condition_variable>
@@ -10,40 +13,12 @@
 #include <mutex>
 #include <thread>
 
+#include "snapshot/byte_budget.h"
 #include "snapshot/restore.h"
 
 namespace cairn::snapshot {
 
-// Bytes that all workers together may hold.
-class ByteBudget {
- public:
-  explicit ByteBudget(std::size_t max) : max_(max), free_(max) {}
-  class Lease {
-   public:
-    Lease() = default;
-    Lease(ByteBudget* budget, std::size_t n) : budget_(budget), n_(n) {}
-    Lease(Lease&& o) noexcept : budget_(std::exchange(o.budget_, nullptr)), n_(o.n_) {}
-    Lease& operator=(Lease&&) = delete;
-    ~Lease() {
-      if (budget_ != nullptr) {
-        budget_->release(n_);
-      }
-    }
-
-   private:
-    ByteBudget* budget_ = nullptr;
-    std::size_t n_ = 0;
-  };
-  // Waits until there is room (more than everything counts as everything). A holder never asks twice, so this ends.
-  Lease take(std::size_t n);
-
- private:
-  void release(std::size_t n);
-  const std::size_t max_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::size_t free_;
-};
+inline constexpr std::size_t kRestoredLinkMax = 64 * 1024;  // bytes of a symbolic link's target
 
 class RestoreEngine {
  public:
@@ -69,6 +44,7 @@ class RestoreEngine {
   using Job = std::function<void()>;
   struct Scan;
   struct BigFile;
+  struct Gathered;
 
   void work();
   void push(DirectoryTask task);
@@ -76,7 +52,7 @@ class RestoreEngine {
   bool others_are_idle() const {
     return idle_.load(std::memory_order_relaxed) > queued_jobs_.load(std::memory_order_relaxed);
   }
-  void task_done();
+  void task_done(bool was_directory);
 
   void restore_directory(DirectoryTask task);
   Status scan_directory(const NodePtr& node);
@@ -86,15 +62,26 @@ class RestoreEngine {
   void file(Scan& scan, const DirEntryView& entry);
   void flush(Scan& scan);
   void restore_entry(const NodePtr& node, const DirEntryView& entry);
+  bool skip(const NodePtr& node, const DirEntryView& entry);
+  void restore_now(const NodePtr& node, const DirEntryView& entry);
   Status restore_file(const NodePtr& node, const DirEntryView& entry);
   Status restore_direct(const NodePtr& node, const DirEntryView& entry);
+  Status write_direct(const NodePtr& node, const DirEntryView& entry, ByteView content);
   Status restore_chunked(const NodePtr& node, const DirEntryView& entry);
   Status restore_chunk(BigFile& big, const object::IndirectEntry& chunk);
   void big_file_part_done(const std::shared_ptr<BigFile>& big);
   Status restore_symlink(const NodePtr& node, const DirEntryView& entry);
+  Status write_link(const NodePtr& node, const DirEntryView& entry, const std::string& target);
   bool placeholder_wanted(const DirEntryView& entry, std::int64_t depth) const;
   Status restore_placeholder(const NodePtr& node, const DirEntryView& entry);
   Status source_error(const NodePtr& node, const DirEntryView& entry, Status status);
+
+  // restore_together.cc
+  bool gather(const NodePtr& node, const DirEntryView& entry);
+  void read_gathered(std::shared_ptr<Gathered> gathered);
+  void flush_gathered();
+  void restore_range(Gathered& gathered, const content::PackRange& range);
+  void write_gathered(const NodePtr& node, const DirEntryView& entry, const Buffer& content);
 
   void release(NodePtr node);
   void fail(const Node* parent, std::string_view name, Status status);
@@ -115,9 +102,25 @@ class RestoreEngine {
   std::condition_variable_any changed_;
   std::vector<DirectoryTask> directories_;
   std::deque<Job> jobs_;
-  std::size_t outstanding_ = 0;  // queued or running
+  std::size_t outstanding_ = 0;              // queued or running
+  std::size_t outstanding_directories_ = 0;  // of them
   std::atomic<unsigned> idle_{0}, queued_jobs_{0};
   Status first_error_;
+
+  std::mutex gather_mutex_;
+  std::shared_ptr<Gathered> gathered_;
+  content::PackTable packs_;
+};
+
+// A directory that has been begun and not finished. `pending`: its listing, sub-directories, batches, large files, and
+// files that wait to be read together.
+struct RestoreEngine::Node {
+  NodePtr parent;
+  DirEntry entry;
+  std::int64_t depth = 0;
+  RestoreOutput::DirectoryPtr handle;
+  bool may_hold_entries = false;
+  std::atomic<std::int64_t> pending{1};
 };
 
 }  // namespace cairn::snapshot

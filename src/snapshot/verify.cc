@@ -182,8 +182,11 @@ void Verification::progress() {
 Status Verification::run(VerifyResult& result, std::stop_token stop) {
   TRY(list_blobs(stop));
   TreeWalker* reporter = nullptr;
-  ContentVerifier contents(repository_, options_.file_parallelism != 0 ? options_.file_parallelism : cpu_count(),
-                           std::max<std::size_t>(options_.contents_in_batch_max, 1),
+  const content::ReadStyle style = content::read_style(repository_.storage());
+  ContentVerifier contents(repository_,
+                           {.threads = options_.file_parallelism != 0 ? options_.file_parallelism : style.requests,
+                            .batch_max = std::max<std::size_t>(options_.contents_in_batch_max, 1),
+                            .limits = style.limits},
                            {[&](const std::string& path, const Status& s) { reporter->report(path, s); },
                             [&](std::int64_t length) {
                               ++read_files_;

@@ -19,7 +19,7 @@ struct VerifyOptions {
   std::vector<std::string> directory_ids, file_ids;
   std::int64_t max_errors = 0;    // 0 = stop at the first; negative: never
   unsigned parallel = 8;          // directories read at once
-  unsigned file_parallelism = 0;  // readers of contents; 0 = CPUs
+  unsigned file_parallelism = 0;  // readers of contents; 0 = as suits the storage
   double files_percent = 0;       // chance of an object to be read fully
   std::string working_directory;
   // Memory for what waits to be read.

@@ -77,6 +77,9 @@ Result<std::vector<Job>> jobs_of(const ParsedCommand& command) {
   return jobs;
 }
 
+// Sixteen requests of full length at least, and what is decoded of each.
+constexpr std::size_t kRemoteBytesInFlight = std::size_t{40} << 20;
+
 class Restorer {
  public:
   Restorer(Context& context, const ParsedCommand& command, repo::Repository& repository)
@@ -108,11 +111,9 @@ class Restorer {
   const bool as_kopia_;
 };
 
-// A store behind a network answers late but many at once.
 std::int64_t Restorer::parallelism() const {
-  constexpr std::int64_t kRemote = 32;
-  const bool choose = !command_.given("parallel") && !repository_.storage().capacity().ok();
-  return choose ? kRemote : command_.integer("parallel");
+  const content::ReadStyle style = content::read_style(repository_.storage());
+  return !command_.given("parallel") && style.together ? style.requests : command_.integer("parallel");
 }
 
 void Restorer::announce(const Job& job) {
@@ -174,6 +175,11 @@ snapshot::LocalOutputOptions Restorer::local_options() const {
 snapshot::RestoreOptions Restorer::restore_options(const Job& job) const {
   snapshot::RestoreOptions o;
   o.parallel = static_cast<unsigned>(std::clamp<std::int64_t>(parallelism(), 0, 256));
+  if (const content::ReadStyle style = content::read_style(repository_.storage()); style.together) {
+    o.together = true;
+    o.limits = style.limits;
+    o.bytes_in_flight_max = kRemoteBytesInFlight;
+  }
   o.skip_existing = command_.boolean("skip-existing");
   o.delete_extra = command_.boolean("delete-extra");
   o.ignore_errors = command_.boolean("ignore-errors");
