@@ -54,11 +54,13 @@ class DiskCache final : public BlobCache {
   }
 
   std::optional<Buffer> get_range(std::string_view key, std::int64_t offset, std::int64_t length) override {
-    {
-      const std::lock_guard lock(mutex_);
-      if (authentic_.contains(key)) {
-        return read_range(key, offset, length);
-      }
+    if (known_authentic(key)) {
+      return read_range(key, offset, length);
+    }
+    // Entries may be large: one at a time is in memory whole, and once is enough.
+    const std::lock_guard one_at_a_time(authenticating_);
+    if (known_authentic(key)) {
+      return read_range(key, offset, length);
     }
     auto whole = get(key);
     if (!whole) {
@@ -94,6 +96,7 @@ class DiskCache final : public BlobCache {
     }
     const std::lock_guard lock(mutex_);
     total_ += static_cast<std::int64_t>(bytes.size() + kMacSize);
+    authentic_.emplace(key);
     return true;
   }
 
@@ -120,6 +123,11 @@ class DiskCache final : public BlobCache {
     std::int64_t size;
     Timestamp mtime;
   };
+
+  bool known_authentic(std::string_view key) {
+    const std::lock_guard lock(mutex_);
+    return authentic_.contains(key);
+  }
 
   std::string path(std::string_view key) const {
     const std::size_t shard = std::min<std::size_t>(key.size(), 3);
@@ -214,6 +222,7 @@ class DiskCache final : public BlobCache {
   const std::int64_t bytes_max_;
   const Duration min_age_;
   const Clock& clock_;
+  std::mutex authenticating_;
   std::mutex mutex_;
   std::int64_t total_ = -1;  // unknown until the first scan
   std::set<std::string, std::less<>> authentic_;

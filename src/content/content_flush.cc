@@ -98,6 +98,7 @@ Status ContentManagerImpl::upload(Pack& pack, std::stop_token stop) {
     pack.bytes.pieces(0, pack.bytes.size(), parts);
     size = pack.bytes.size();
     TRY(storage_->put(pack.id, parts, blob::PutOptions{}, stop), "error writing pack {}", pack.id.text);
+    keep_metadata(pack.id, parts, size);
   }
   const std::lock_guard lock(mutex_);
   if (!abandoned) {
@@ -108,6 +109,41 @@ Status ContentManagerImpl::upload(Pack& pack, std::stop_token stop) {
   upload_bytes_ -= pack.size_when_closed;
   SlabBuffer freed(std::move(pack.bytes));
   return {};
+}
+
+// The next run reads what this one wrote: it need not fetch that from the storage.
+void ContentManagerImpl::keep_metadata(const BlobId& pack, GatherView parts, std::size_t size) {
+  if (!pack.starts_with("q") || !metadata_cache_->enabled() || !metadata_cache_works_) {
+    return;
+  }
+  const auto count = [&](std::size_t bytes, bool more) {
+    const std::lock_guard lock(mutex_);
+    upload_bytes_ = more ? upload_bytes_ + bytes : upload_bytes_ - bytes;
+    changed_.notify_all();
+  };
+  count(size, true);  // a copy: writers wait for it as for what is being uploaded
+  {
+    Buffer copy;
+    copy.reserve(size);
+    for (const ByteView& part : parts) {
+      copy.append(part);
+    }
+    if (!metadata_cache_->put(pack.text, copy.view())) {
+      metadata_cache_works_ = false;
+    }
+  }
+  count(size, false);
+}
+
+// As keep_metadata. The storage has other bytes under this name (each sealing has its own nonce) that open to the same.
+void ContentManagerImpl::keep_index(const BlobId& id, ByteView plain) {
+  if (!index_cache_->enabled()) {
+    return;
+  }
+  const auto sealed = crypto_->seal_blob("", "", plain);
+  if (sealed.ok() && id.text.find(sealed->id.text) != std::string::npos) {
+    index_cache_->put(id.text, sealed->data.view());
+  }
 }
 
 Status ContentManagerImpl::flush(std::stop_token stop) {
@@ -201,6 +237,7 @@ Status ContentManagerImpl::publish(Buffer plaintext, std::stop_token stop) {
   std::vector<Buffer> one;
   one.push_back(std::move(plaintext));
   TRY_ASSIGN(const auto written, indexes_->write(std::move(one), session_id_, stop), "error writing index");
+  keep_index(written.front().id, copy.view());
   TRY_ASSIGN(auto reader, plaintexts_.open(std::move(copy), crypto_->encryptor().overhead()));
   return committed_.add(written.front().id, std::make_shared<const index::IndexReader>(std::move(reader)));
 }

@@ -108,6 +108,8 @@ class ContentManagerImpl final : public ContentManager {
   void upload_loop(std::stop_token stop);
   Status upload(Pack& pack, std::stop_token stop);
   Status finish_for_upload(Pack& pack);
+  void keep_metadata(const BlobId& pack, GatherView parts, std::size_t size);
+  void keep_index(const BlobId& id, ByteView plain);
   Status flush_in_gate(std::stop_token stop);
   Status flush_packs(std::stop_token stop);
   Status flush_index(std::stop_token stop);
@@ -123,6 +125,7 @@ class ContentManagerImpl final : public ContentManager {
   };
   Result<std::optional<Located>> locate(const ContentId& id);
   Result<Buffer> fetch(const Located& at, std::stop_token stop);
+  Result<Buffer> fetch_metadata(const ContentInfo& info, std::stop_token stop);
   Result<Buffer> decode(const ContentInfo& info, ByteView stored) const;
   Status refresh_if_stale(std::stop_token stop);
   using ReaderPtr = CommittedIndex::ReaderPtr;
@@ -138,8 +141,8 @@ class ContentManagerImpl final : public ContentManager {
   index::EpochManager* epochs_ = nullptr;
   std::unique_ptr<BlobCache> index_cache_, metadata_cache_;
   std::atomic<bool> metadata_cache_works_{true};
-  std::array<std::mutex, 16> metadata_turns_;  // of packs being fetched whole, by name
-  Bytes replica_;                              // framed format blob, empty unless packs carry it
+  std::array<std::mutex, 2> metadata_fetch_;  // whole packs in memory at one time
+  Bytes replica_;                             // framed format blob, empty unless packs carry it
 
   index::PlaintextStore plaintexts_;
   CommittedIndex committed_;

@@ -8,9 +8,11 @@
 #include <utility>
 
 #include "base/random.h"
+#include "blob/decorators.h"
 #include "blob/forwarding.h"
 #include "content/pack.h"
 #include "content/session.h"
+#include "sys/file.h"
 #include "tests/support/test_repository.h"
 
 namespace cairn::content {
@@ -72,6 +74,61 @@ TEST(ContentManager, WritesReadsAndDeduplicates) {
   EXPECT_EQ(seen->text(), "hello world");
   ASSERT_OK((*other)->write(data.view(), 0, compress::kNone, {}));
   EXPECT_EQ((*other)->stats().contents_new, 0);
+}
+
+TEST(ContentManager, WhatOneRunWroteTheNextReadsFromTheCache) {
+  auto dir = sys::TempDir::make("cairn-content-test-");
+  ASSERT_OK(dir);
+  ContentOptions options;
+  options.cache.directory = dir->path();
+  TestRepository repo;
+  ContentId id;
+  {
+    auto m = repo.open(options);
+    ASSERT_OK(m);
+    auto written = (*m)->write(text("a directory").view(), 'k', compress::kZstdFastest, {});
+    ASSERT_OK(written);
+    id = *written;
+    ASSERT_OK((*m)->flush({}));
+  }
+  auto metrics = std::make_shared<blob::StorageMetrics>();
+  auto next = repo.open_on(blob::with_metrics(repo.storage(), metrics), options);
+  ASSERT_OK(next);
+  const std::int64_t format_blobs = 2;
+  auto back = (*next)->read(id, {});
+  ASSERT_OK(back);
+  EXPECT_EQ(back->text(), "a directory");
+  EXPECT_LE(metrics->gets, format_blobs) << "neither index blobs nor metadata packs";
+}
+
+// A pack that nobody has is fetched once, however many want it at the same time.
+TEST(ContentManager, MetadataPacksAreFetchedOnce) {
+  TestRepository repo;
+  std::vector<ContentId> ids;
+  {
+    auto m = repo.open();
+    ASSERT_OK(m);
+    for (int i = 0; i < 64; ++i) {
+      auto written = (*m)->write(text(fmt::format("directory {}", i)).view(), 'k', compress::kZstdFastest, {});
+      ASSERT_OK(written);
+      ids.push_back(*written);
+    }
+    ASSERT_OK((*m)->flush({}));
+  }
+  auto dir = sys::TempDir::make("cairn-content-test-");
+  ASSERT_OK(dir);
+  ContentOptions options;
+  options.cache.directory = dir->path();
+  auto metrics = std::make_shared<blob::StorageMetrics>();
+  auto reader = repo.open_on(blob::with_metrics(repo.storage(), metrics), options);
+  ASSERT_OK(reader);
+  const std::int64_t before = metrics->gets;
+  std::vector<std::jthread> threads;
+  for (const ContentId& id : ids) {
+    threads.emplace_back([&, id] { EXPECT_TRUE((*reader)->read(id, {}).ok()); });
+  }
+  threads.clear();
+  EXPECT_EQ(metrics->gets - before, 1);
 }
 
 TEST(ContentManager, KeepsPrefixedContentsInMetadataPacks) {

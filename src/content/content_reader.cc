@@ -176,26 +176,32 @@ Result<Buffer> ContentManagerImpl::fetch(const Located& at, std::stop_token stop
       return out;
     }
   }
-  // Metadata packs are fetched whole once and then read from the cache.
   if (i.pack.starts_with("q") && metadata_cache_->enabled() && metadata_cache_works_) {
-    if (auto cached = metadata_cache_->get_range(i.pack.text, i.pack_offset, i.packed_length)) {
-      return std::move(*cached);
-    }
-    // Threads that read one directory after the other want the same pack: one fetches it, the others find it.
-    const std::lock_guard turn(metadata_turns_[std::hash<std::string>()(i.pack.text) % metadata_turns_.size()]);
-    if (auto cached = metadata_cache_->get_range(i.pack.text, i.pack_offset, i.packed_length)) {
-      return std::move(*cached);
-    }
-    TRY_ASSIGN(const Buffer pack, storage_->get(i.pack, {}, stop));
-    if (!metadata_cache_->put(i.pack.text, pack.view())) {
-      metadata_cache_works_ = false;  // full or unwritable: from now on only the ranges that are needed
-    }
-    if (std::size_t{i.pack_offset} + i.packed_length <= pack.size()) {
-      return Buffer::copy_of(pack.view().subspan(i.pack_offset, i.packed_length));
-    }
-    return error(Code::corrupt, "blob {} is shorter than its index says", i.pack.text);
+    return fetch_metadata(i, stop);
   }
   return storage_->get(i.pack, {i.pack_offset, i.packed_length}, stop);
+}
+
+// Metadata packs are fetched whole once and then read from the cache; who needs one that is being fetched waits for it.
+Result<Buffer> ContentManagerImpl::fetch_metadata(const ContentInfo& i, std::stop_token stop) {
+  if (auto cached = metadata_cache_->get_range(i.pack.text, i.pack_offset, i.packed_length)) {
+    return std::move(*cached);
+  }
+  const std::lock_guard one_at_a_time(metadata_fetch_[std::hash<BlobId>()(i.pack) % metadata_fetch_.size()]);
+  if (auto cached = metadata_cache_->get_range(i.pack.text, i.pack_offset, i.packed_length)) {
+    return std::move(*cached);
+  }
+  if (!metadata_cache_works_) {
+    return storage_->get(i.pack, {i.pack_offset, i.packed_length}, stop);
+  }
+  TRY_ASSIGN(const Buffer pack, storage_->get(i.pack, {}, stop));
+  if (!metadata_cache_->put(i.pack.text, pack.view())) {
+    metadata_cache_works_ = false;  // full or unwritable: from now on only the ranges that are needed
+  }
+  if (std::size_t{i.pack_offset} + i.packed_length <= pack.size()) {
+    return Buffer::copy_of(pack.view().subspan(i.pack_offset, i.packed_length));
+  }
+  return error(Code::corrupt, "blob {} is shorter than its index says", i.pack.text);
 }
 
 Result<Buffer> ContentManagerImpl::decode(const ContentInfo& info, ByteView stored) const {

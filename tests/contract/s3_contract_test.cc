@@ -42,7 +42,7 @@ class S3Contract : public ::testing::Test {
   static Result<StoragePtr> open(Json config) {
     TRY_ASSIGN(S3Options options, S3Options::from_json(config));
     options.rewrite_distance = {};
-    return blob::open_s3(options, {}, {});
+    return blob::open_s3(options, {.create = true}, {});
   }
   const S3Server* server_ = nullptr;
 };
@@ -209,7 +209,9 @@ const std::string kNoKey = s3_error("404 Not Found", "NoSuchKey");
 class ScriptedS3 : public ::testing::Test {
  protected:
   // Opens with an answer for the storage classes, then hands requests to `answer_`.
-  StoragePtr open(const std::string& region = "", Duration rewrite_distance = {}) {
+  // Whoever creates is told at once whether the bucket is there.
+  StoragePtr open(const std::string& region = "", Duration rewrite_distance = {},
+                  blob::OpenOptions how = {.create = true}) {
     Json config = Json::object({{"bucket", "b"},
                                 {"endpoint", server_.address()},
                                 {"doNotUseTLS", true},
@@ -219,7 +221,7 @@ class ScriptedS3 : public ::testing::Test {
                                 {"pointInTime", point_in_time_}});
     auto options = S3Options::from_json(config);
     options->rewrite_distance = rewrite_distance;
-    auto storage = blob::open_s3(*options, {}, {});
+    auto storage = blob::open_s3(*options, how, {});
     EXPECT_TRUE(storage.ok()) << storage.status().message();
     return storage.ok() ? *storage : nullptr;
   }
@@ -290,11 +292,34 @@ TEST_F(ScriptedS3, StorageClassesFollowTheRules) {
   const StoragePtr storage = open();
   ASSERT_TRUE(storage->put(BlobId("p1"), as_bytes("x"), {}).ok());
   EXPECT_EQ(server_.requests().back().header("x-amz-storage-class"), "STANDARD_IA");
-  EXPECT_EQ(server_.requests().back().header("Content-MD5"), "ndTkYSaMgDT1yFZOFVxnpg==");
+  EXPECT_EQ(server_.requests().back().header("Content-MD5"), "") << "the signature covers the bytes";
   EXPECT_EQ(server_.requests().back().header("Content-Type"), "application/x-kopia");
   ASSERT_TRUE(storage->put(BlobId("q1"), as_bytes("x"), {}).ok());
   EXPECT_EQ(server_.requests().back().header("x-amz-storage-class"), "X");
   EXPECT_THAT(server_.requests().back().head, ::testing::Not(HasSubstr("checksum")));
+}
+
+TEST_F(ScriptedS3, ObjectLockSendsASumOfTheBytes) {
+  answer_ = [](const RawRequest&, int) { return RawHttpServer::answer("200 OK", ""); };
+  const ByteView parts[] = {as_bytes("x")};
+  ASSERT_TRUE(
+      open()->put(BlobId("p1"), parts, {.retention_mode = "GOVERNANCE", .retention_period = hours(24)}, {}).ok());
+  EXPECT_EQ(server_.requests().back().header("Content-MD5"), "ndTkYSaMgDT1yFZOFVxnpg==");
+}
+
+// Opened for use, the rules are read beside the first requests; a write waits for them, and fails with them.
+TEST_F(ScriptedS3, RulesOfStorageClassesAreReadBesideTheFirstRequests) {
+  config_ = RawHttpServer::answer("200 OK", R"({"blobOptions":[{"prefix":"p","storageClass":"STANDARD_IA"}]})");
+  answer_ = [](const RawRequest&, int) { return RawHttpServer::answer("200 OK", ""); };
+  const StoragePtr storage = open("", {}, {});
+  ASSERT_TRUE(storage->put(BlobId("p1"), as_bytes("x"), {}).ok());
+  EXPECT_EQ(server_.requests().back().header("x-amz-storage-class"), "STANDARD_IA");
+
+  config_ = s3_error("403 Forbidden", "AccessDenied");
+  const StoragePtr refused = open("", {}, {});
+  const auto put = refused->put(BlobId("p1"), as_bytes("x"), {});
+  EXPECT_EQ(put.code(), Code::permission_denied);
+  EXPECT_THAT(put.status().message(), HasSubstr("unable to access bucket b"));
 }
 
 TEST_F(ScriptedS3, TheRegionIsFoundOutUnlessItWasGiven) {

@@ -133,7 +133,7 @@ Result<StoragePtr> open_bucket(const std::string& dir) {
   (void)server->make_bucket(bucket);  // is there the second time
   TRY_ASSIGN(blob::S3Options options, blob::S3Options::from_json(server->config(bucket, "some/prefix-")));
   options.rewrite_distance = {};
-  return blob::open_s3(options, {}, {});
+  return blob::open_s3(options, {.create = true}, {});
 }
 
 const StoreCase kStores[] = {

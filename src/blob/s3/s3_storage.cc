@@ -57,7 +57,7 @@ struct Target {
 
 class S3Storage : public Storage {
  public:
-  S3Storage(std::shared_ptr<S3Client> client, StorageClasses classes)
+  S3Storage(std::shared_ptr<S3Client> client, std::shared_ptr<StorageClassesAhead> classes)
       : client_(std::move(client)), classes_(std::move(classes)), recent_(client_->options().rewrite_distance) {}
   using Storage::put;
 
@@ -81,13 +81,12 @@ class S3Storage : public Storage {
 
  private:
   Result<Buffer> get_unsatisfiable(const BlobId& id, ByteRange range, const std::stop_token& stop);
-  Result<std::vector<net::Header>> put_headers(const BlobId& id, const std::array<Byte, 16>& md5,
-                                               const PutOptions& options) const;
-  Result<BlobMetadata> read_back(const BlobId& id, const std::array<Byte, 16>& md5, std::int64_t length,
-                                 const std::stop_token& stop);
+  Result<std::vector<net::Header>> put_headers(const BlobId& id, GatherView data, const PutOptions& options,
+                                               const std::stop_token& stop) const;
+  Result<BlobMetadata> read_back(const BlobId& id, GatherView data, const std::stop_token& stop);
 
   const std::shared_ptr<S3Client> client_;
-  const StorageClasses classes_;
+  const std::shared_ptr<StorageClassesAhead> classes_;
   RecentChanges recent_;
 };
 
@@ -191,11 +190,17 @@ Status S3Storage::list(std::string_view prefix, const ListCallback& callback, st
   return {};
 }
 
-Result<std::vector<net::Header>> S3Storage::put_headers(const BlobId& id, const std::array<Byte, 16>& md5,
-                                                        const PutOptions& options) const {
-  std::vector<net::Header> headers = {{"Content-Type", "application/x-kopia"}, {"Content-MD5", base64_encode(md5)}};
-  if (const std::string& storage_class = classes_.class_of(id); !storage_class.empty()) {
-    headers.push_back({"x-amz-storage-class", storage_class});
+Result<std::vector<net::Header>> S3Storage::put_headers(const BlobId& id, GatherView data, const PutOptions& options,
+                                                        const std::stop_token& stop) const {
+  std::vector<net::Header> headers = {{"Content-Type", "application/x-kopia"}};
+  // Without TLS the signature covers the bytes, which the server checks: a second sum would only cost time. Object lock
+  // does not go without.
+  if (client_->options().use_tls || !options.retention_mode.empty()) {
+    headers.push_back({"Content-MD5", base64_encode(crypto::md5(data))});
+  }
+  TRY_ASSIGN(std::string storage_class, classes_->class_of(id, stop));
+  if (!storage_class.empty()) {
+    headers.push_back({"x-amz-storage-class", std::move(storage_class)});
   }
   if (!options.retention_mode.empty()) {
     if (options.retention_mode != "GOVERNANCE" && options.retention_mode != "COMPLIANCE") {
@@ -220,8 +225,7 @@ Result<BlobMetadata> S3Storage::put(const BlobId& id, GatherView data, const Put
   if (length > kBlobSizeMax) {
     return error(Code::unsupported, "PUT {}: {} bytes are more than S3 takes at once", id.text, length);
   }
-  const auto md5 = crypto::md5(data);
-  TRY_ASSIGN(std::vector<net::Header> headers, put_headers(id, md5, options));
+  TRY_ASSIGN(std::vector<net::Header> headers, put_headers(id, data, options, stop));
   if (!recent_.wait_to_write(id, stop)) {
     return error(Code::cancelled, "cancelled");
   }
@@ -230,7 +234,7 @@ Result<BlobMetadata> S3Storage::put(const BlobId& id, GatherView data, const Put
       client_->call({.method = "PUT", .key = key_of(id), .headers = std::move(headers), .body = data}, stop, &answered);
   if (!response.ok()) {
     if (!answered && !response.status().is(Code::cancelled) && options.retention_mode.empty()) {
-      if (auto stored = read_back(id, md5, length, stop); stored.ok()) {
+      if (auto stored = read_back(id, data, stop); stored.ok()) {
         recent_.written(id);
         return stored;
       }
@@ -242,12 +246,12 @@ Result<BlobMetadata> S3Storage::put(const BlobId& id, GatherView data, const Put
 }
 
 // After a write whose outcome is unknown: the blob, if the server has exactly these bytes.
-Result<BlobMetadata> S3Storage::read_back(const BlobId& id, const std::array<Byte, 16>& md5, std::int64_t length,
-                                          const std::stop_token& stop) {
+Result<BlobMetadata> S3Storage::read_back(const BlobId& id, GatherView data, const std::stop_token& stop) {
+  const auto length = static_cast<std::int64_t>(gather_size(data));
   TRY_ASSIGN(const net::HttpResponse response, client_->call({.method = "HEAD", .key = key_of(id)}, stop));
   const auto modified = net::parse_http_date(response.header_or_empty("Last-Modified"));
   if (number(response.header_or_empty("Content-Length"), -1) != length || !modified ||
-      unquoted(response.header_or_empty("ETag")) != hex_encode(md5)) {
+      unquoted(response.header_or_empty("ETag")) != hex_encode(crypto::md5(data))) {
     return error(Code::unavailable, "PUT {}: not stored", id.text);
   }
   return BlobMetadata{id, length, *modified};
@@ -341,16 +345,22 @@ Status require_versions(S3Client& client, const std::stop_token& stop) {
 
 }  // namespace
 
-Result<std::shared_ptr<Storage>> open_s3(const S3Options& options, OpenOptions, std::stop_token stop) {
+Result<std::shared_ptr<Storage>> open_s3(const S3Options& options, OpenOptions open, std::stop_token stop) {
   TRY_ASSIGN(auto client, S3Client::create(options));
-  // The first request: through the retry of a storage without classes.
-  const auto plain = with_retry(std::make_shared<S3Storage>(client, StorageClasses()), {});
-  StorageClasses classes;
-  auto config = plain->get(BlobId(kStorageConfigName), {}, stop);
-  if (config.ok()) {
-    TRY_ASSIGN(classes, StorageClasses::parse(config->view()));
-  } else if (config.code() != Code::not_found) {
-    return std::move(config).status().with_frame("unable to access bucket " + options.bucket);
+  // Through the retry of a storage without classes.
+  const auto plain = with_retry(std::make_shared<S3Storage>(client, std::make_shared<StorageClassesAhead>()), {});
+  const auto read = [plain, bucket = options.bucket](std::stop_token inner) -> Result<StorageClasses> {
+    const auto config = plain->get(BlobId(kStorageConfigName), {}, inner);
+    if (config.code() == Code::not_found) {
+      return StorageClasses();
+    }
+    TRY(config, "unable to access bucket {}", bucket);
+    return StorageClasses::parse(config->view());
+  };
+  auto classes = std::make_shared<StorageClassesAhead>(read);
+  if (open.create || open.read_only) {
+    // Whoever connects or creates wants to know now whether there is such a bucket.
+    TRY(classes->class_of(BlobId(""), stop));
   }
   if (options.point_in_time) {
     TRY(require_versions(*client, stop));

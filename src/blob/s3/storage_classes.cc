@@ -23,4 +23,23 @@ const std::string& StorageClasses::class_of(const BlobId& id) const {
   return kDefault;
 }
 
+StorageClassesAhead::StorageClassesAhead(Read read)
+    : reader_([this, read = std::move(read)](std::stop_token stop) {
+        auto rules = read(std::move(stop));
+        {
+          const std::lock_guard lock(mutex_);
+          rules_.emplace(std::move(rules));
+        }
+        changed_.notify_all();
+      }) {}
+
+Result<std::string> StorageClassesAhead::class_of(const BlobId& id, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait(lock, stop, [&] { return rules_.has_value(); })) {
+    return error(Code::cancelled, "cancelled");
+  }
+  TRY(*rules_);
+  return (*rules_)->class_of(id);
+}
+
 }  // namespace cairn::blob
