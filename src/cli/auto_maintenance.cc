@@ -7,6 +7,7 @@
 
 #include "cli/progress.h"
 #include "maintenance/run.h"
+#include "maintenance/schedule.h"
 
 namespace cairn::cli {
 
@@ -83,10 +84,17 @@ double self_check_percent(const Context& context) {
   return err == std::errc() && end == text.data() + text.size() ? percent : 0;
 }
 
-void run_due_maintenance(Context& context, repo::Repository& repository) {
+namespace {
+
+bool starts_by_itself(Context& context, const repo::Repository& repository) {
   const bool direct = repository.config() == nullptr || repository.config()->api_server.is_null();
-  if (!context.command().boolean("auto-maintenance") || repository.read_only() || !direct ||
-      context.stop().stop_requested()) {
+  return context.command().boolean("auto-maintenance") && !repository.read_only() && direct;
+}
+
+}  // namespace
+
+void run_due_maintenance(Context& context, repo::Repository& repository) {
+  if (!starts_by_itself(context, repository) || context.stop().stop_requested()) {
     return;
   }
   const auto work = [&]() -> Status {
@@ -107,6 +115,40 @@ void run_due_maintenance(Context& context, repo::Repository& repository) {
   if (Status s = work(); !s.ok()) {
     context.warn("automatic maintenance failed: {}", s.message());
   }
+}
+
+MaintenanceOutlook::MaintenanceOutlook(Context& context, repo::Repository& repository) {
+  if (!starts_by_itself(context, repository)) {
+    nothing_due_ = true;
+    return;
+  }
+  // Whether it will be due is a question for the end; what it depends on is read now.
+  reader_ = std::jthread([this, &repository, stop = context.stop()] {
+    auto parameters = maintenance::load_parameters(repository.manifests(), stop);
+    if (!parameters.ok()) {
+      return;
+    }
+    const std::string me = maintenance::client_identity(repository);
+    maintenance::Schedule schedule;
+    if (parameters->owner == me) {
+      auto read = maintenance::load_schedule(repository.storage(), repository.format(), stop);
+      if (!read.ok()) {
+        return;
+      }
+      schedule = std::move(*read);
+    }
+    due_ = [parameters = std::move(*parameters), schedule = std::move(schedule), me](Timestamp now) {
+      return maintenance::due_mode(parameters, schedule, me, now);
+    };
+  });
+}
+
+bool MaintenanceOutlook::nothing_due(Timestamp now) {
+  if (!nothing_due_) {
+    reader_.join();
+    nothing_due_ = due_ && due_(now) == maintenance::Mode::none;
+  }
+  return *nothing_due_;
 }
 
 }  // namespace cairn::cli

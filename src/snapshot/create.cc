@@ -84,6 +84,9 @@ Result<CreateResult> create_snapshot(repo::Repository& repository, const CreateR
     }
     return ensure_maintenance_parameters(repository, never);
   };
+  if (request.before_save) {
+    request.before_save();
+  }
   TRY(fresh.save(repository, result.manifest, same_commit, never));
   result.saved = true;
   TRY(std::move(manual));

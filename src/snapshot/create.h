@@ -2,6 +2,7 @@
 // Used by the command line, the server and the mover. (kopia-model §8.11)
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -21,6 +22,7 @@ struct CreateRequest {
   std::optional<Timestamp> start_time, end_time;  // one alone shifts the other
   bool set_manual = false;                        // mark the source's policy as manual
   UploadOptions upload;
+  std::function<void()> before_save;  // the tree is stored, what follows makes it a snapshot
 };
 
 struct CreateResult {

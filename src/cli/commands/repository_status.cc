@@ -2,6 +2,7 @@
 #include "cli/commands/commands.h"
 #include "cli/context.h"
 #include "cli/format.h"
+#include "cli/request_counts.h"
 #include "maintenance/ownership.h"
 
 namespace cairn::cli {
@@ -53,25 +54,6 @@ Json client_json(repo::Repository& repository) {
   return json;
 }
 
-// What this command itself asked of a store that is not a volume: requests cost money there.
-struct RequestCount {
-  std::string_view name;
-  std::int64_t count;
-};
-std::vector<RequestCount> request_counts(repo::Repository& repository) {
-  const blob::StorageMetrics& m = repository.metrics();
-  return {{"get", m.gets},       {"head", m.metadata}, {"list", m.lists},           {"put", m.puts},
-          {"delete", m.removes}, {"failed", m.errors}, {"bytesRead", m.bytes_read}, {"bytesWritten", m.bytes_written}};
-}
-
-Json requests_json(repo::Repository& repository) {
-  Json json = Json::object();
-  for (const RequestCount& each : request_counts(repository)) {
-    json.set(each.name, each.count);
-  }
-  return json;
-}
-
 Json status_json(Context& context, repo::Repository& repository, const format::Parameters& format) {
   Json json = Json::object();
   json.set("configFile", context.config_path());
@@ -82,7 +64,7 @@ Json status_json(Context& context, repo::Repository& repository, const format::P
   if (const auto capacity = repository.storage().capacity(); capacity.ok()) {
     json.set("volume", Json::object({{"capacity", capacity->total_bytes}, {"available", capacity->free_bytes}}));
   } else {
-    json.set("storageRequests", requests_json(repository));
+    json.set("storageRequests", request_counts_json(repository));
   }
   Json content = Json::object();
   content.set("hash", format.hash);
@@ -126,7 +108,7 @@ void print_storage(Context& context, repo::Repository& repository) {
   }
   context.print("Storage config:      {}\n", without_secrets(info.config).dump(2, std::string(21, ' ')));
   if (!repository.storage().capacity().ok()) {
-    context.print("Storage requests:    {}\n", requests_json(repository).dump());
+    context.print("Storage requests:    {}\n", request_counts_json(repository).dump());
   }
 }
 

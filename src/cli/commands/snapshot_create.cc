@@ -1,13 +1,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
+#include <thread>
 
 #include "cli/auto_maintenance.h"
 #include "cli/commands/commands.h"
 #include "cli/context.h"
 #include "cli/format.h"
+#include "cli/request_counts.h"
 #include "cli/upload_view.h"
 #include "cli/values.h"
+#include "content/pack_ranges.h"
 #include "snapshot/create.h"
 #include "snapshot/time_filter.h"
 #include "sys/file.h"
@@ -148,15 +152,19 @@ Status prepare_source(Context& context, const repo::Repository& repository, cons
   return call.override_source.empty() ? Status() : apply_override(repository, call.override_source, source.info);
 }
 
-void report_created(Context& context, const ParsedCommand& command, const CreateCall& call,
-                    const snapshot::CreateResult& result, Duration taken) {
+void report_created(Context& context, const ParsedCommand& command, repo::Repository& repository,
+                    const CreateCall& call, const snapshot::CreateResult& result, Duration taken) {
   const snapshot::SnapshotManifest& m = result.manifest;
   if (!result.saved) {
     context.notice("\n Not saving snapshot because no files have been changed since previous snapshot");
     return;
   }
   if (call.json) {
-    print_json(context, command, m.to_json(call.with_stats), true);
+    Json json = m.to_json(call.with_stats);
+    if (!context.program().starts_with("kopia") && content::read_style(repository.storage()).together) {
+      json.set("storageRequests", request_counts_json(repository));
+    }
+    print_json(context, command, json, true);
   } else {
     context.notice("Created{} snapshot with root {} and ID {} in {}", m.incomplete.empty() ? "" : " partial",
                    m.root->obj.text(), m.id, go_duration(seconds(taken.ns / 1'000'000'000)));
@@ -167,8 +175,9 @@ void report_created(Context& context, const ParsedCommand& command, const Create
 }
 
 void create_one(Context& context, const ParsedCommand& command, repo::Repository& repository, const CreateCall& call,
-                const std::string& argument, std::vector<Status>& errors) {
+                const std::string& argument, std::function<void()> before_save, std::vector<Status>& errors) {
   snapshot::CreateRequest request = call.request;
+  request.before_save = std::move(before_save);
   const Status prepared = prepare_source(context, repository, call, argument, request);
   const std::string source = request.source.info.text();
   context.notice("Snapshotting {} ...", source);
@@ -187,7 +196,7 @@ void create_one(Context& context, const ParsedCommand& command, repo::Repository
     errors.push_back(std::move(result).status());
     return;
   }
-  report_created(context, command, call, *result, {monotonic_ns() - start_ns});
+  report_created(context, command, repository, call, *result, {monotonic_ns() - start_ns});
   const snapshot::Stats& stats = result->manifest.stats;
   if (stats.ignored_error_count > 0) {
     context.warn("Ignored {} error(s) while snapshotting {}.", stats.ignored_error_count, source);
@@ -227,14 +236,29 @@ Status run_snapshot_create(Context& context, const ParsedCommand& command) {
     return error(Code::invalid_argument, "no snapshot sources");
   }
   std::vector<Status> errors;
+  MaintenanceOutlook outlook(context, *repository);
+  // Where every request takes its time, the log is stored beside the last snapshot's own last requests, unless
+  // maintenance is going to add to it.
+  std::jthread log_keeper;
+  const auto last_save = [&] {
+    log_keeper = std::jthread([&] {
+      if (outlook.nothing_due(repository->clock().now())) {
+        context.close_repository_log();
+      }
+    });
+  };
   for (const std::string& source : sources) {
     if (context.stop().stop_requested()) {
       break;
     }
-    create_one(context, command, *repository, call, source, errors);
+    const bool last = &source == &sources.back();
+    create_one(context, command, *repository, call, source, last ? last_save : std::function<void()>(), errors);
   }
+  log_keeper = {};
   TRY(combine(std::move(errors)));
-  run_due_maintenance(context, *repository);
+  if (!outlook.nothing_due(repository->clock().now())) {
+    run_due_maintenance(context, *repository);
+  }
   return {};
 }
 
