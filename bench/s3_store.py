@@ -3,6 +3,7 @@
 import itertools
 import os
 import sys
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
@@ -43,10 +44,10 @@ class S3Store:
         return name, os.path.join(self.served, name)
 
     def cpu_seconds(self):
-        """What the server has used so far."""
+        """What the server has used so far, and the proxy, which runs in this process."""
         with open(f"/proc/{self.server.process.pid}/stat", encoding="ascii") as f:
             fields = f.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") + (time.process_time() if self.proxy else 0)
 
     def stop(self):
         self.server.stop()

@@ -83,6 +83,13 @@ class Cairn(Kopia):
     name = "cairn"
 
 
+class CairnLocal(Cairn):
+    """The same engine on the local disk, beside `bench/run --store s3`."""
+
+    name = "cairn-local"
+    store = None
+
+
 class Restic(Tool):
     name = "restic"
     version_arguments = ("version",)
@@ -144,14 +151,14 @@ class Borg(Tool):
         return target + source
 
 
-TOOLS = {tool.name: tool for tool in (Cairn, Restic, Borg, Kopia)}
+TOOLS = {tool.name: tool for tool in (Cairn, CairnLocal, Restic, Borg, Kopia)}
 
 
 def find_program(name, given, root):
     """Path of the program, or None. `kopia` in PATH may be ours under that name: such a one does not count."""
     if given:
         return os.path.abspath(given)
-    if name == "cairn":
+    if name.startswith("cairn"):
         path = os.path.join(root, "build", "release", "cairn")
         return path if os.access(path, os.X_OK) else shutil.which("cairn")
     path = shutil.which(name)

@@ -152,11 +152,11 @@ def r2():
 
 
 class FaultProxy:
-    """Listens on `port` of loopback until stop(). `counts` has requests by kind, `log` their lines."""
+    """Listens on `port` of loopback until stop(). `counts` has requests by kind, `log` their lines, `spans` (start, end, line)."""
 
     def __init__(self, upstream_port, seed=0):
         self.upstream_port, self.rng, self.lock = upstream_port, random.Random(seed), threading.Lock()
-        self.faults, self.counts, self.log, self.injected = [], {}, [], 0
+        self.faults, self.counts, self.log, self.spans, self.injected = [], {}, [], [], 0
         self.in_flight = self.in_flight_max = 0
         proxy = self
 
@@ -179,8 +179,10 @@ class FaultProxy:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Listener(http.server.ThreadingHTTPServer):
+            daemon_threads, request_queue_size = True, 256
+
+        self.server = Listener(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
@@ -190,10 +192,19 @@ class FaultProxy:
 
     def clear(self):
         with self.lock:
-            self.counts, self.log, self.injected, self.in_flight_max = {}, [], 0, 0
+            self.counts, self.log, self.spans, self.injected, self.in_flight_max = {}, [], [], 0, 0
 
     def count(self, kind):
         return self.counts.get(kind, 0)
+
+    def chain(self):
+        """The most requests of which each began after the one before had ended: the round trips that take the time."""
+        chain, last_end = [], 0
+        for start, end, line in sorted(self.spans, key=lambda span: span[1]):
+            if start >= last_end:
+                chain.append(line)
+                last_end = end
+        return chain
 
     def draw(self):
         with self.lock:
@@ -206,6 +217,7 @@ class FaultProxy:
     def serve(self, handler):
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         request = Request(handler.command, handler.path, dict(handler.headers.items()), body)
+        started = time.monotonic()
         with self.lock:
             self.counts[request.kind] = self.counts.get(request.kind, 0) + 1
             self.log.append(f"{request.kind} {request.target}")
@@ -219,6 +231,7 @@ class FaultProxy:
         finally:
             with self.lock:
                 self.in_flight -= 1
+                self.spans.append((started, time.monotonic(), f"{request.kind} {request.target}"))
 
     upstream = threading.local()
 
