@@ -11,6 +11,7 @@ servers='
 versitygw v1.8.0 go github.com/versity/versitygw/cmd/versitygw
 fake-gcs-server v1.56.1 go github.com/fsouza/fake-gcs-server
 azurite 3.35.0 npm azurite-blob
+b2sdk 2.13.2 pip b2sdk
 '
 
 cache=${CAIRN_TEST_SERVERS:-${XDG_CACHE_HOME:-$HOME/.cache}/cairn-test-servers}
@@ -48,6 +49,20 @@ build_npm() {
   mkdir -p "$folder"
   if npm install --prefix "$folder" --no-audit --no-fund "$name@$version" >"$folder/build.log" 2>&1; then
     ln -sfn "node_modules/.bin/$binary" "$folder/$name"
+    rm -f "$folder/missing"
+  else
+    why "$name" "$folder" "installing it failed, see $folder/build.log"
+  fi
+}
+
+# The program is a Python that has the package: tests give it their script.
+build_pip() {
+  local name=$1 version=$2 package=$3 folder=$4
+  echo "test-servers: installing $name $version (once)" >&2
+  mkdir -p "$folder"
+  if python3 -m venv "$folder/venv" >"$folder/build.log" 2>&1 &&
+    "$folder/venv/bin/pip" install --disable-pip-version-check "$package==$version" >>"$folder/build.log" 2>&1; then
+    ln -sfn venv/bin/python "$folder/$name"
     rm -f "$folder/missing"
   else
     why "$name" "$folder" "installing it failed, see $folder/build.log"

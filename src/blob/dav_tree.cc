@@ -5,6 +5,8 @@
 
 #include "base/random.h"
 #include "base/task_group.h"
+#include "blob/paced_client.h"
+#include "blob/retry.h"
 #include "net/url.h"
 #include "net/xml.h"
 
@@ -71,7 +73,7 @@ class DavTree final : public RemoteTree {
     if (partial) {
       get.set_range(range.offset, std::min(range.length, kOffsetMax));
     }
-    TRY_ASSIGN(net::HttpResponse response, client_->send(get, stop));
+    TRY_ASSIGN(net::HttpResponse response, client_.send(get, stop));
     if (response.status == 416) {
       return end_of_file(path, range, std::move(stop));
     }
@@ -152,7 +154,7 @@ class DavTree final : public RemoteTree {
   }
 
   Status remove(const std::string& path, std::stop_token stop) override {
-    TRY_ASSIGN(const net::HttpResponse response, client_->send(request("DELETE", path), std::move(stop)));
+    TRY_ASSIGN(const net::HttpResponse response, client_.send(request("DELETE", path), std::move(stop)));
     return response.status == 404 ? Status() : check(response, "DELETE " + path);
   }
 
@@ -160,7 +162,7 @@ class DavTree final : public RemoteTree {
     if (look("", stop).ok()) {
       return {};
     }
-    TRY_ASSIGN(const net::HttpResponse response, client_->send(request("MKCOL", "", true), std::move(stop)));
+    TRY_ASSIGN(const net::HttpResponse response, client_.send(request("MKCOL", "", true), std::move(stop)));
     return response.status == 405 ? Status() : check(response, "MKCOL " + options_.url);
   }
 
@@ -198,7 +200,7 @@ class DavTree final : public RemoteTree {
   Status put(const std::string& path, GatherView data, const std::stop_token& stop) {
     net::HttpRequest out = request("PUT", path);
     out.body = data;
-    TRY_ASSIGN(const net::HttpResponse response, client_->send(out, stop));
+    TRY_ASSIGN(const net::HttpResponse response, client_.send(out, stop));
     return check(response, "PUT " + path);
   }
 
@@ -206,7 +208,7 @@ class DavTree final : public RemoteTree {
     net::HttpRequest out = request("MOVE", from);
     out.set("Destination", url(to, false));
     out.set("Overwrite", existing == Existing::replace ? "T" : "F");
-    TRY_ASSIGN(const net::HttpResponse response, client_->send(out, stop));
+    TRY_ASSIGN(const net::HttpResponse response, client_.send(out, stop));
     if (response.status == 412 && existing == Existing::keep) {
       return error(Code::already_exists, "MOVE {}: file exists", to);
     }
@@ -222,7 +224,7 @@ class DavTree final : public RemoteTree {
     }
     for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
       const std::string directory = path.substr(0, slash);
-      TRY_ASSIGN(const net::HttpResponse response, client_->send(request("MKCOL", directory, true), stop));
+      TRY_ASSIGN(const net::HttpResponse response, client_.send(request("MKCOL", directory, true), stop));
       if (response.status != 405) {  // there already
         Status made = check(response, "MKCOL " + directory);
         TRY(made.is(Code::conflict) || made.is(Code::not_found) ? std::move(made).with_code(Code::failed_precondition)
@@ -249,13 +251,18 @@ class DavTree final : public RemoteTree {
     const ByteView parts[] = {as_bytes(kPropfind)};
     out.body = parts;
     out.response_max = kBodyMax;
-    TRY_ASSIGN(const net::HttpResponse response, client_->send(out, stop));
+    TRY_ASSIGN(const net::HttpResponse response, client_.send(out, stop));
     const std::string what = "PROPFIND " + (path.empty() ? options_.url : path);
     TRY(check(response, what));
     if (response.status != kMultiStatus) {
       return error(Code::unsupported, "{}: this is not a WebDAV server", what);
     }
-    TRY_ASSIGN(const net::XmlNode document, net::parse_xml(response.body), "{}", what);
+    auto parsed = net::parse_xml(response.body);
+    if (!parsed.ok() || parsed->name != "multistatus") {
+      return error(Code::unavailable, "{}: listing is damaged: {}", what,
+                   parsed.ok() ? "the answer is something else" : parsed.status().message());
+    }
+    const net::XmlNode document = std::move(parsed).value();
     std::string own(without_slash(root_path_));
     if (!path.empty()) {
       own += "/" + path;
@@ -284,17 +291,17 @@ class DavTree final : public RemoteTree {
   Result<TreeEntry> look(const std::string& path, std::stop_token stop) {
     TRY_ASSIGN(std::vector<TreeEntry> entries, propfind(path, path.empty(), false, stop));
     if (entries.size() != 1) {
-      return error(Code::corrupt, "PROPFIND {}: {} answers instead of one", path, entries.size());
+      return error(Code::unavailable, "PROPFIND {}: {} answers instead of one", path, entries.size());
     }
     return std::move(entries.front());
   }
 
   Result<Listing> children(const std::string& path, const std::stop_token& stop) {
-    return propfind(path, true, true, stop);
+    return retry_call({}, "ListBlobs", stop, [&] { return propfind(path, true, true, stop); });
   }
 
   const DavTreeOptions options_;
-  const std::shared_ptr<net::HttpClient> client_;
+  PacedClient client_;
   const std::string root_path_;  // decoded
   std::string authorization_;
 };

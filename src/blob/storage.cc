@@ -3,6 +3,7 @@
 #include <array>
 
 #include "blob/azure/azure_storage.h"
+#include "blob/b2/b2_storage.h"
 #include "blob/filesystem/filesystem_storage.h"
 #include "blob/gcs/gcs_storage.h"
 #include "blob/rclone/rclone_storage.h"
@@ -32,9 +33,13 @@ struct StoreType {
 
 // One row a store. A new store adds its row and its folder, nothing else.
 constexpr std::array kStoreTypes = {
-    StoreType{"azureBlob", open_azure}, StoreType{"filesystem", open_filesystem_config},
-    StoreType{"gcs", open_gcs},         StoreType{"rclone", open_rclone},
-    StoreType{"s3", open_s3_config},    StoreType{"sftp", open_sftp},
+    StoreType{"azureBlob", open_azure},
+    StoreType{"b2", open_b2},
+    StoreType{"filesystem", open_filesystem_config},
+    StoreType{"gcs", open_gcs},
+    StoreType{"rclone", open_rclone},
+    StoreType{"s3", open_s3_config},
+    StoreType{"sftp", open_sftp},
     StoreType{"webdav", open_webdav},
 };
 

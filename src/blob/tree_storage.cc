@@ -5,6 +5,8 @@
 #include <map>
 #include <mutex>
 
+#include "blob/listing_check.h"
+#include "blob/retry.h"
 #include "blob/sharding.h"
 
 namespace cairn::blob {
@@ -250,22 +252,27 @@ Result<Capacity> RemoteTree::capacity() {
 
 Result<StoragePtr> open_tree_storage(std::unique_ptr<RemoteTree> tree, TreeStorageOptions options, OpenOptions open,
                                      std::stop_token stop) {
+  // The steps of opening are repeated as those of a storage in use.
+  const RetryOptions retry{.attempts_max = options.over_http ? RetryOptions{}.attempts_max : 1};
+  const auto repeatedly = [&](auto step) { return retry_call(retry, "open", stop, step); };
   const bool may_write = open.create && !open.read_only;
   if (may_write) {
-    TRY(tree->make_root(stop), "unable to create storage path");
+    TRY(repeatedly([&] { return tree->make_root(stop); }), "unable to create storage path");
   }
-  TRY_ASSIGN(const TreeEntry root, tree->stat("", stop), "cannot access storage path");
+  TRY_ASSIGN(const TreeEntry root, repeatedly([&] { return tree->stat("", stop); }), "cannot access storage path");
   if (!root.is_directory) {
     return error(Code::failed_precondition, "cannot access storage path: not a directory");
   }
-  TRY_ASSIGN(FoundLayout found, find_layout(*tree, options.info.config, open.create, stop),
+  TRY_ASSIGN(FoundLayout found, repeatedly([&] { return find_layout(*tree, options.info.config, open.create, stop); }),
              "error determining sharded path");
   if (may_write && found.undecided && !found.any_blob) {
-    TRY_ASSIGN(found.layout, persist_layout(*tree, found.layout, stop), "unable to write {}", kShardsFileName);
+    TRY_ASSIGN(found.layout, repeatedly([&] { return persist_layout(*tree, found.layout, stop); }),
+               "unable to write {}", kShardsFileName);
     found.undecided = false;
   }
-  StoragePtr storage =
-      with_retry(std::make_shared<TreeStorage>(std::move(tree), std::move(options), std::move(found)), RetryOptions{});
+  const bool over_http = options.over_http;
+  StoragePtr storage = std::make_shared<TreeStorage>(std::move(tree), std::move(options), std::move(found));
+  storage = with_retry(over_http ? with_listing_check(std::move(storage), {}) : std::move(storage), RetryOptions{});
   return open.read_only ? with_read_only(std::move(storage)) : storage;
 }
 

@@ -9,6 +9,7 @@ namespace cairn::blob {
 struct TreeStorageOptions {
   ConnectionInfo info;       // given back as it is; `dirShards` is read from its config
   std::string display_name;  // "SFTP user@host"
+  bool over_http = false;    // requests are refused for load now and then, listings may lag behind
 };
 
 // The layout comes from `.shards`, and where that is missing from the blobs found; it is written on create, or before

@@ -40,18 +40,18 @@ constexpr const char* kSigned =
 
 TEST(Jwt, IsWhatOpensslSigns) {
   const Json claims = Json::object({{"iss", "a@b"}, {"iat", 1700000000}});
-  const auto token = sign_jwt(claims, "k1", kKey);
+  const auto token = sign_jwt(claims, {"k1", ""}, kKey);
   ASSERT_TRUE(token.ok()) << token.status().message();
   EXPECT_EQ(*token, kSigned);
 }
 
 TEST(Jwt, OtherKeysAreRefusedWithoutBeingShown) {
-  const auto refused = sign_jwt(Json::object(), "", "-----BEGIN PRIVATE KEY-----\nrubbish\n-----END PRIVATE KEY-----");
+  const auto refused = sign_jwt(Json::object(), {}, "-----BEGIN PRIVATE KEY-----\nrubbish\n-----END PRIVATE KEY-----");
   EXPECT_EQ(refused.code(), Code::invalid_argument);
   EXPECT_THAT(refused.status().message(), Not(HasSubstr("rubbish")));
   const auto elliptic = make_self_signed("x", 1);
   ASSERT_TRUE(elliptic.ok());
-  EXPECT_EQ(sign_jwt(Json::object(), "", elliptic->key_pem).code(), Code::invalid_argument);
+  EXPECT_EQ(sign_jwt(Json::object(), {}, elliptic->key_pem).code(), Code::invalid_argument);
 }
 
 TEST(BearerToken, IsFetchedOnceAndKept) {

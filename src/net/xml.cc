@@ -69,7 +69,10 @@ std::string xml_escape(std::string_view text) {
         out += "&gt;";
         break;
       case '"':
-        out += "&quot;";
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
         break;
       default:
         out += c;

@@ -21,6 +21,7 @@ struct XmlNode {
 
 // The root element. Entities other than XML's own are not expanded, nothing is fetched. Errors: corrupt.
 Result<XmlNode> parse_xml(ByteView document);
+// For texts and attributes of XML and HTML.
 std::string xml_escape(std::string_view text);
 
 }  // namespace cairn::net

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "net/xml.h"
 
 namespace cairn::notify {
 namespace {
@@ -189,29 +190,7 @@ Result<Json> print_format(const Arguments& a) {
 
 Result<Json> html(const Arguments& a) {
   TRY_ASSIGN(const Json text, print(a));
-  std::string out;
-  for (const char c : text.as_string()) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return Json(out);
+  return Json(net::xml_escape(text.as_string()));
 }
 
 Result<Json> url_query(const Arguments& a) {

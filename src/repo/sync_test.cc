@@ -7,6 +7,7 @@
 
 #include "blob/memory/memory_storage.h"
 #include "repo/repository.h"
+#include "tests/support/faulty_storage.h"
 #include "tests/support/test_repository.h"
 
 namespace cairn::repo {
@@ -135,6 +136,56 @@ TEST_F(SyncTest, ACopyThatWasCutShortGoesOn) {
     sync();
     EXPECT_EQ(all(*copy_), all(source()));
   }
+}
+
+// Each call of either storage fails once: an error, never a copy that names what it does not have, and the next run
+// completes it.
+TEST_F(SyncTest, EveryStorageCallMayFail) {
+  SyncOptions options;
+  options.remove = options.verify = true;
+  int points = 0;
+  for (const bool of_source : {true, false}) {
+    for (const test::Op op : {test::Op::list, test::Op::get, test::Op::put, test::Op::remove}) {
+      for (int n = 1;; ++n) {
+        copy_ = blob::make_memory_storage(clock_);
+        put(*copy_, "p90000000000000000000000000000000-s1", "removed at the source");
+        const auto faulty =
+            std::make_shared<test::FaultyStorage>(of_source ? made_.storage() : std::shared_ptr<blob::Storage>(copy_));
+        faulty->fail_nth(op, n);
+        blob::Storage& from = of_source ? *faulty : source();
+        blob::Storage& to = of_source ? *copy_ : *faulty;
+        const auto result = sync_repository(from, to, options, {}, {});
+        if (result.ok()) {
+          EXPECT_EQ(faulty->count(op), n - 1) << "a failed call must not go unnoticed";
+          EXPECT_EQ(all(*copy_), all(source()));
+          break;
+        }
+        ++points;
+        EXPECT_EQ(result.code(), Code::unavailable);
+        const auto there = all(*copy_);
+        const auto packs = std::count_if(there.begin(), there.end(),
+                                         [](const auto& b) { return b.first[0] == 'p' && b.first[1] != '9'; });
+        EXPECT_TRUE(packs == 5 || !there.contains("xn0_00-s1-c1")) << n;
+        EXPECT_TRUE((packs == 5 && there.contains("xn0_00-s1-c1")) || !there.contains("kopia.repository")) << n;
+        ASSERT_TRUE(sync_repository(source(), *copy_, options, {}, {}).ok());
+        EXPECT_EQ(all(*copy_), all(source()));
+      }
+    }
+  }
+  EXPECT_GE(points, 9 + 9 + 9);
+}
+
+TEST_F(SyncTest, VerifyingNoticesACopyThatIsNotWhatWasWritten) {
+  const auto lossy = std::make_shared<test::FaultyStorage>(copy_);
+  lossy->lose_puts("p3");
+  SyncOptions options;
+  EXPECT_TRUE(sync_repository(source(), *lossy, options, {}, {}).ok()) << "nothing tells without it";
+  copy_ = blob::make_memory_storage(clock_);
+  const auto again = std::make_shared<test::FaultyStorage>(copy_);
+  again->lose_puts("p3");
+  options.verify = true;
+  EXPECT_FALSE(sync_repository(source(), *again, options, {}, {}).ok());
+  EXPECT_FALSE(all(*copy_).contains("kopia.repository"));
 }
 
 }  // namespace

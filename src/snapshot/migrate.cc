@@ -123,6 +123,9 @@ Result<object::ObjectId> Migration::copy(const DirEntry& entry, const Policy& po
     return read.is(Code::cancelled) ? read : explain_object_error(from_.objects(), entry.obj, std::move(read), stop);
   }
   TRY_ASSIGN(object::ObjectId id, writer->result(stop));
+  if (callbacks_.on_file) {
+    callbacks_.on_file(entry.size);
+  }
   const std::scoped_lock lock(mutex_);
   copied_.emplace(std::move(key), id);
   return id;

@@ -29,6 +29,7 @@ class Migration {
     std::function<void(const SnapshotManifest& snapshot, bool already)> on_snapshot;
     std::function<void(const SnapshotManifest& snapshot, const Status& status)> on_error;
     std::function<void(const SnapshotManifest& copy)> on_saved = {};  // the copy is stored for good
+    std::function<void(std::int64_t bytes)> on_file = {};  // one more file was read and stored; by any thread
   };
   Migration(repo::Repository& from, repo::Repository& to, MigrateOptions options, Callbacks callbacks);
   // Complete snapshots of the source, oldest first, that the destination does not have (same source and start time).

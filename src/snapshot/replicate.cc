@@ -44,7 +44,8 @@ class Replication {
                           ++result_.failed;
                           callbacks_.on_error(s, status);
                         },
-                    .on_saved = [this](const SnapshotManifest& copy) { saved_.push_back(copy.id); }}) {}
+                    .on_saved = [this](const SnapshotManifest& copy) { saved_.push_back(copy.id); },
+                    .on_file = callbacks.on_file}) {}
 
   Status copy(const SourceInfo& source, std::stop_token stop) {
     TRY_ASSIGN(const auto candidates, candidates_of(from_, source, options_, stop));

@@ -33,6 +33,7 @@ struct ReplicateCallbacks {
   std::function<void(const SnapshotManifest& snapshot)> on_snapshot;  // will be copied
   std::function<void(const SnapshotManifest& snapshot, const Status& status)> on_error;
   std::function<void(const SnapshotManifest& snapshot)> on_expired;  // removed, or would be
+  std::function<void(std::int64_t bytes)> on_file = {};  // one more file of a snapshot was copied; by any thread
 };
 
 // Which of `candidates` (complete, of one source) are missing among `present` and kept by `policy` when all of them lie

@@ -1,5 +1,7 @@
 #include "snapshot/replicate.h"
 
+#include <atomic>
+
 #include "snapshot/restore_test_support.h"
 
 namespace cairn::snapshot {
@@ -21,7 +23,8 @@ class ReplicateTest : public test::RestoreFixture {
     return replicate(*repository_, *other_, {kSource}, options,
                      {.on_snapshot = [](const SnapshotManifest&) {},
                       .on_error = [](const SnapshotManifest&, const Status&) {},
-                      .on_expired = [](const SnapshotManifest&) {}},
+                      .on_expired = [](const SnapshotManifest&) {},
+                      .on_file = [this](std::int64_t) { ++files_; }},
                      {});
   }
   std::size_t there() {
@@ -41,6 +44,7 @@ class ReplicateTest : public test::RestoreFixture {
 
   std::shared_ptr<blob::Storage> other_storage_;
   std::unique_ptr<repo::Repository> other_;
+  std::atomic<int> files_{0};  // reported by on_file
 };
 
 TEST_F(ReplicateTest, ExpiryAtTheSourceLeavesTheCopy) {
@@ -64,6 +68,7 @@ TEST_F(ReplicateTest, FilesOfTheLastCopyAreNotReadAgain) {
   const DirEntry constant = file("a", std::string(100'000, 'x'));
   save(directory("data", {constant, file("b", "1")}));
   ASSERT_TRUE(run().ok());
+  EXPECT_EQ(files_, 2);
   // A reading of the file would fail now.
   damage(constant.obj);
   reopen();
@@ -72,6 +77,7 @@ TEST_F(ReplicateTest, FilesOfTheLastCopyAreNotReadAgain) {
   ASSERT_TRUE(result.ok()) << result.status().message();
   EXPECT_EQ(result->copied, 1);
   EXPECT_EQ(there(), 2U);
+  EXPECT_EQ(files_, 3);
 }
 
 TEST_F(ReplicateTest, TheDestinationsPolicyDecides) {

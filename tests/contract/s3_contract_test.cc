@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -9,6 +11,7 @@
 #include "net/xml.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "tests/support/gen.h"
 #include "tests/support/raw_http_server.h"
 #include "tests/support/s3_server.h"
 
@@ -198,6 +201,53 @@ TEST_F(S3Contract, TlsWithAPrivateAuthority) {
 
 // --- a server that answers as it is told
 
+// Parts of the smallest size that services take.
+class S3Multipart : public S3Contract {
+ protected:
+  static Result<StoragePtr> open_in_parts(const Json& config) {
+    TRY_ASSIGN(S3Options options, S3Options::from_json(config));
+    options.rewrite_distance = {};
+    options.multipart_threshold = 1 << 20;
+    options.part_size = 5 << 20;
+    return blob::open_s3(options, {}, {});
+  }
+};
+
+TEST_F(S3Multipart, LongBlobsArePutInParts) {
+  auto storage = open_in_parts(server_->config(make_bucket(), "x/"));
+  ASSERT_TRUE(storage.ok()) << storage.status().message();
+  for (const std::size_t size : {(std::size_t{1} << 20) + 1, std::size_t{5} << 20, (std::size_t{17} << 20) + 3}) {
+    const Bytes data = gen_rand(size, size);
+    const ByteView view(data);
+    const ByteView parts[] = {view.first(1), view.subspan(1, 700'000), view.subspan(700'001)};
+    const auto done = (*storage)->put(BlobId(kPack), parts, {}, {});
+    ASSERT_TRUE(done.ok()) << done.status().message();
+    EXPECT_EQ(done->length, static_cast<std::int64_t>(size));
+    const auto read = (*storage)->get(BlobId(kPack), {}, {});
+    ASSERT_TRUE(read.ok());
+    EXPECT_TRUE(std::ranges::equal(read->view(), data)) << size;
+  }
+  EXPECT_EQ((*storage)->list_all("", {})->size(), 1u);
+}
+
+TEST_F(S3Multipart, ObjectLockHoldsForPartsToo) {
+  const std::string bucket = make_bucket(true);
+  auto storage = open_in_parts(server_->config(bucket));
+  ASSERT_TRUE(storage.ok());
+  PutOptions options;
+  options.retention_mode = "COMPLIANCE";
+  options.retention_period = hours(24);
+  const Bytes data = gen_rand(3, 6 << 20);
+  const ByteView parts[] = {ByteView(data)};
+  const auto done = (*storage)->put(BlobId(kPack), parts, options, {});
+  ASSERT_TRUE(done.ok()) << done.status().message();
+  auto client = blob::S3Client::create(*S3Options::from_json(server_->config(bucket)));
+  ASSERT_TRUE(client.ok());
+  const auto retention = (*client)->call({.key = kPack, .query = "retention="}, {});
+  ASSERT_TRUE(retention.ok()) << retention.status().message();
+  EXPECT_THAT(std::string(retention->body.text()), HasSubstr("COMPLIANCE"));
+}
+
 std::string s3_error(const std::string& status, const std::string& code, const std::string& more = "",
                      const std::string& headers = "") {
   return RawHttpServer::answer(status, "<Error><Code>" + code + "</Code><Message>said so</Message>" + more + "</Error>",
@@ -221,6 +271,9 @@ class ScriptedS3 : public ::testing::Test {
                                 {"pointInTime", point_in_time_}});
     auto options = S3Options::from_json(config);
     options->rewrite_distance = rewrite_distance;
+    if (multipart_threshold_ > 0) {
+      options->multipart_threshold = options->part_size = multipart_threshold_;
+    }
     auto storage = blob::open_s3(*options, how, {});
     EXPECT_TRUE(storage.ok()) << storage.status().message();
     return storage.ok() ? *storage : nullptr;
@@ -239,6 +292,7 @@ class ScriptedS3 : public ::testing::Test {
   }};
   std::string config_ = kNoKey;
   std::string point_in_time_;
+  std::int64_t multipart_threshold_ = 0;  // and size of a part; 0: as it is
 };
 
 TEST_F(ScriptedS3, PointInTimeTakesTheNewestVersionOfThen) {
@@ -320,6 +374,51 @@ TEST_F(ScriptedS3, RulesOfStorageClassesAreReadBesideTheFirstRequests) {
   const auto put = refused->put(BlobId("p1"), as_bytes("x"), {});
   EXPECT_EQ(put.code(), Code::permission_denied);
   EXPECT_THAT(put.status().message(), HasSubstr("unable to access bucket b"));
+}
+
+TEST_F(ScriptedS3, PartsOfAFailedUploadAreGivenUp) {
+  multipart_threshold_ = 10;
+  std::atomic<int> refusals{0};
+  answer_ = [&](const RawRequest& r, int) -> std::string {
+    const std::string line = r.line();
+    if (line.starts_with("POST /b/p1?uploads= ")) {
+      return RawHttpServer::answer("200 OK", "<R><UploadId>id 1</UploadId></R>");
+    }
+    if (line.starts_with("PUT /b/p1?partNumber=2&uploadId=id%201 ")) {
+      ++refusals;
+      return s3_error("403 Forbidden", "AccessDenied");
+    }
+    return line.starts_with("DELETE") ? RawHttpServer::answer("204 No Content", "")
+           : line.starts_with("HEAD") ? RawHttpServer::answer("404 Not Found", "")
+                                      : RawHttpServer::answer("200 OK", "", "ETag: \"e\"\r\n");
+  };
+  const StoragePtr storage = open();
+  const auto done = storage->put(BlobId("p1"), as_bytes("0123456789abcdef"), {});
+  EXPECT_EQ(done.code(), Code::permission_denied);
+  EXPECT_EQ(count("DELETE /b/p1?uploadId=id%201 "), 1);
+  EXPECT_EQ(count("POST /b/p1?uploadId"), 0) << "nothing is completed";
+}
+
+TEST_F(ScriptedS3, CompletingThatFailsAfter200IsNoticed) {
+  multipart_threshold_ = 10;
+  std::atomic<int> completions{0};
+  answer_ = [&](const RawRequest& r, int) -> std::string {
+    const std::string line = r.line();
+    if (line.starts_with("POST /b/p1?uploads= ")) {
+      return RawHttpServer::answer("200 OK", "<R><UploadId>1</UploadId></R>");
+    }
+    if (line.starts_with("POST /b/p1?uploadId=1 ")) {
+      return RawHttpServer::answer("200 OK", ++completions == 1 ? "<Error><Code>InternalError</Code></Error>"
+                                                                : "<CompleteMultipartUploadResult/>");
+    }
+    const std::string more = "ETag: \"e\"\r\nLast-Modified: Wed, 03 Jan 2024 00:00:00 GMT\r\n";
+    return RawHttpServer::answer("200 OK", "", more);
+  };
+  const StoragePtr storage = open();
+  const auto done = storage->put(BlobId("p1"), as_bytes("0123456789abcdef"), {});
+  EXPECT_TRUE(done.ok()) << done.status().message();
+  EXPECT_EQ(completions, 2);
+  EXPECT_EQ(count("DELETE"), 0);
 }
 
 TEST_F(ScriptedS3, TheRegionIsFoundOutUnlessItWasGiven) {

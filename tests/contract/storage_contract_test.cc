@@ -19,6 +19,7 @@
 #include "blob/memory/memory_storage.h"
 #include "sys/file.h"
 #include "tests/support/azure_server.h"
+#include "tests/support/b2_server.h"
 #include "tests/support/dav_server.h"
 #include "tests/support/faulty_storage.h"
 #include "tests/support/gcs_server.h"
@@ -99,6 +100,15 @@ Result<StoragePtr> open_azure_store(const std::string& dir) {
   const std::string container = to_lower(sys::base_name(dir));
   TRY(server.make_container(container));
   return blob::open_storage({"azureBlob", server.config(container)}, {.create = true}, {});
+}
+
+std::string b2_missing() { return B2Server::missing(); }
+
+Result<StoragePtr> open_b2_store(const std::string& dir) {
+  static B2Server server;
+  const std::string bucket = to_lower(sys::base_name(dir));
+  TRY(server.make_bucket(bucket));
+  return blob::open_storage({"b2", server.config(bucket)}, {.create = true}, {});
 }
 
 std::string gcs_missing() { return GcsServer::missing(); }
@@ -203,6 +213,7 @@ const StoreCase kStores[] = {
      .open = open_azure_store,
      .has_capacity = false,
      .missing = azurite_missing},
+    {.name = "b2", .survives_process = true, .open = open_b2_store, .has_capacity = false, .missing = b2_missing},
     {.name = "gcs", .survives_process = true, .open = open_gcs_store, .has_capacity = false, .missing = gcs_missing},
     {.name = "rclone",
      .survives_process = true,

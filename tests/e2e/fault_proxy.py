@@ -1,4 +1,4 @@
-"""An HTTP proxy between the program and a real S3 server that misbehaves as told, and counts.
+"""An HTTP proxy between the program and a store's real server that misbehaves as told, and counts.
 
 The program's endpoint is the proxy; what it signed is forwarded untouched. `faults` is a list of (Fault, probability);
 for each request at most one is drawn. Modes of services are faults too: b2() and r2().
@@ -7,6 +7,7 @@ for each request at most one is drawn. Modes of services are faults too: b2() an
 import http.client
 import http.server
 import random
+import re
 import socket
 import struct
 import threading
@@ -20,7 +21,11 @@ class Request:
     def __init__(self, method, target, headers, body):
         self.method, self.target, self.headers, self.body = method, target, headers, body
         self.query = urllib.parse.urlsplit(target).query
-        self.is_list = method == "GET" and "list-type=2" in self.query
+        path = urllib.parse.urlsplit(target).path
+        # Of S3, Azure, Google Cloud Storage, B2 and WebDAV.
+        self.is_list = ((method == "GET" and ("list-type=2" in self.query or "comp=list" in self.query or
+                                              re.fullmatch("/storage/v1/b/[^/]*/o", path) is not None)) or
+                        path.endswith("/b2_list_file_names") or (method == "PROPFIND" and headers.get("Depth") == "1"))
         self.kind = "LIST" if self.is_list else method
 
 
@@ -104,12 +109,13 @@ class StaleLists:
     def __call__(self, request, forward):
         if not request.is_list:
             return forward(request)
+        what = (request.target, request.body)
         with self.lock:
-            when, answer = self.known.get(request.target, (0, None))
+            when, answer = self.known.get(what, (0, None))
         if answer is None or time.monotonic() - when > self.seconds:
             answer = forward(request)
             with self.lock:
-                self.known[request.target] = (time.monotonic(), answer)
+                self.known[what] = (time.monotonic(), answer)
         return answer
 
 
@@ -168,7 +174,8 @@ class FaultProxy:
             def serve(self):
                 proxy.serve(self)
 
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve
+            do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = serve
+            do_PROPFIND = do_MKCOL = do_MOVE = do_OPTIONS = serve
 
             def handle(self):
                 try:

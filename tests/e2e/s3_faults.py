@@ -63,14 +63,13 @@ def scenarios(seed):
 MAY_FAIL = {"wrong length", "wrong bytes", "stale LIST"}
 
 
-def one_scenario(name, faults, server, options, directory):
+def one_scenario(name, faults, proxy, connection, options, directory):
+    """Backups and restores while the proxy misbehaves. `connection`: the words after "repository connect"."""
     rng = random.Random(f"{options.seed} {name}")
-    proxy = fp.FaultProxy(server.port, options.seed)
     source = os.path.join(directory, "source")
     make_tree(source, rng, files=25, bytes_each=60_000, big=3_000_000)
     cairn = Cairn(options.program, os.path.join(directory, "home"))
-    place = flags(proxy.port, prefix=f"{name.replace(' ', '-')}/")
-    cairn.ok("repository", "create", "s3", *place)
+    cairn.ok("repository", "create", *connection)
     saved, failures = {}, 0
     proxy.faults = faults
     started = time.monotonic()
@@ -92,20 +91,19 @@ def one_scenario(name, faults, server, options, directory):
             raise Failed(f"{name}: restore failed\n{err}")
         failures += code
         shutil.rmtree(os.path.dirname(target))
-    proxy.faults = []
+    proxy.faults, injected = [], proxy.injected
     if len(saved) == 0 and name not in MAY_FAIL:
         raise Failed(f"{name}: nothing was saved")
     # With the caches of the bad time, and as a new client.
     other = Cairn(options.program, os.path.join(directory, "other"))
-    other.ok("repository", "connect", "s3", *place)
+    other.ok("repository", "connect", *connection)
     for client in (cairn, other):
         client.verify()
         for snapshot, wanted in saved.items():
             if restored_digest(client, snapshot, directory) != wanted:
                 raise Failed(f"{name}: snapshot {snapshot} differs afterwards")
-    print(f"{name:22} {len(saved)} of 3 saved, {failures} clear failures, {proxy.injected} faults, "
+    print(f"{name:22} {len(saved)} of 3 saved, {failures} clear failures, {injected} faults, "
           f"{time.monotonic() - started:.1f} s", flush=True)
-    proxy.stop()
 
 
 def causes(server, options, directory):
@@ -144,7 +142,10 @@ def test(options, directory):
         for name, faults in scenarios(options.seed).items():
             place = os.path.join(directory, name.replace(" ", "-"))
             os.makedirs(place)
-            one_scenario(name, faults, server, options, place)
+            proxy = fp.FaultProxy(server.port, options.seed)
+            prefix = f"{name.replace(' ', '-')}/"
+            one_scenario(name, faults, proxy, ["s3", *flags(proxy.port, prefix=prefix)], options, place)
+            proxy.stop()
             shutil.rmtree(place)
         place = os.path.join(directory, "rest")
         os.makedirs(place)

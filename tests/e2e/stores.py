@@ -21,6 +21,7 @@ import urllib.request
 import e2e
 from e2e import Cairn, Failed, change_tree, digest, make_tree, restored_digest
 
+NOT_INITIALIZED = "error connecting to repository: repository not initialized in the provided storage"
 SBIN = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -80,6 +81,14 @@ class Store:
     def refused_flags(self):
         """Flags that lead to a port where nobody listens."""
         return [f.replace(str(self.servers[0].port), str(free_port())) for f in self.flags()]
+
+    def through(self, port):
+        """From now on flags() lead to that port: of a proxy in front of the server."""
+        self.port = port
+
+    def causes(self):
+        """What can be wrong with a connection: (name, flags, words of the message, environment)."""
+        return []
 
     def places(self):
         """Names of what exists where repositories are made."""
@@ -164,9 +173,16 @@ class Webdav(Store):
             f.write(NGINX.format(dir=directory, port=self.port, user="user root;" if os.geteuid() == 0 else ""))
         self.servers = [Server(self.port, nginx, "-c", config, "-e", os.path.join(directory, "error.log"))]
 
-    def flags(self, place="repo", wrong=False):
-        return [f"--url=http://127.0.0.1:{self.port}/{place}", "--webdav-username=test",
+    def flags(self, place="repo", wrong=False, host="http://127.0.0.1"):
+        return [f"--url={host}:{self.port}/{place}", "--webdav-username=test",
                 f"--webdav-password={'wrongsecret' if wrong else 'testsecret'}"]
+
+    def causes(self):
+        return [("DNS", self.flags(host="http://no-such-host.invalid"), "lookup no-such-host.invalid: no such host", {}),
+                ("refused", self.refused_flags(), "connect: connection refused", {}),
+                ("TLS", self.flags(host="https://127.0.0.1"), "tls: ", {}),
+                ("secret", self.flags(wrong=True), "HTTP 401 Unauthorized", {}),
+                ("folder", self.flags("no/such/folder"), "cannot access storage path", {})]
 
 
 class Rclone(Store):
@@ -238,6 +254,14 @@ class Azure(Store):
     def refused_flags(self):
         return self.token("token-refused", storageDomain=f"0.0.1:{free_port()}/127")
 
+    def causes(self):
+        return [("DNS", self.token("token-dns", storageDomain="no-such-host.invalid"), "lookup 127.no-such-host.invalid: no such host", {}),
+                ("refused", self.refused_flags(), "connect: connection refused", {}),
+                ("TLS", self.token("token-tls", doNotUseTLS=False), "tls: ", {}),
+                ("secret", self.flags(wrong=True), "HTTP 403 Forbidden (AuthorizationFailure)", {}),
+                ("container", self.token("token-container", container="no-such-box"), 'container "no-such-box" does not exist', {}),
+                ("nothing there", self.flags("nothing-here"), NOT_INITIALIZED, {})]
+
 
 class Gcs(Store):
     word = "gcs"
@@ -265,8 +289,82 @@ class Gcs(Store):
     def refused_flags(self):
         return ["--bucket=no-such-bucket"]
 
+    def through(self, port):
+        os.environ["STORAGE_EMULATOR_HOST"] = f"127.0.0.1:{port}"
 
-STORES = {"azure": Azure, "gcs": Gcs, "sftp": Sftp, "sftp-external": SftpExternal, "webdav": Webdav, "rclone": Rclone}
+    def account(self, token_port):
+        """Flags with a service account whose tokens come from that port."""
+        path = os.path.join(self.directory, f"account-{token_port}")
+        key = subprocess.run([program("openssl"), "genrsa", "2048"], check=True, capture_output=True, text=True).stdout
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({"type": "service_account", "client_email": "a@b", "private_key_id": "1", "private_key": key,
+                       "token_uri": f"http://127.0.0.1:{token_port}/"}, f)
+        return [*self.flags(), f"--credentials-file={path}"]
+
+    def causes(self):
+        at, real = "STORAGE_EMULATOR_HOST", {"STORAGE_EMULATOR_HOST": ""}
+        return [("DNS", self.flags(), "lookup no-such-host.invalid: no such host", {at: "no-such-host.invalid"}),
+                ("refused", self.flags(), "connect: connection refused", {at: f"127.0.0.1:{free_port()}"}),
+                ("TLS", self.flags(), "tls: ", {at: f"https://127.0.0.1:{self.port}"}),
+                ("no account", self.flags(), "credentials must be provided", real),
+                ("token refused", self.account(free_port()), "connect: connection refused", real),
+                ("secret", self.account(self.port), "fetching an access token", real),
+                ("bucket", ["--bucket=no-such-bucket"], 'bucket "no-such-bucket" does not exist', {}),
+                ("nothing there", self.flags("nothing-here"), NOT_INITIALIZED, {})]
+
+
+class B2(Store):
+    """The simulator of Backblaze's SDK: no server of B2 can be had."""
+
+    word = "b2"
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.port = free_port()
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "b2_server.py")
+        self.servers = [Server(self.port, built_server("b2sdk", "2.13.2"), "-B", script, str(self.port))]
+        self.through(self.port)
+
+    def through(self, port):
+        os.environ["B2_ENVIRONMENT"] = f"http://127.0.0.1:{port}"
+
+    def control(self, name, **arguments):
+        """What b2_server.py offers to tests."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/test/{name}", json.dumps(arguments).encode())
+        return json.load(urllib.request.urlopen(request))
+
+    def places(self):
+        return self.control("names")
+
+    def flags(self, place="repo", wrong=False, **changes):
+        values = {"bucket": "box", "key-id": "test", "key": "wrongsecret" if wrong else "testsecret", "prefix": f"{place}/"}
+        values.update({name.replace("_", "-"): value for name, value in changes.items()})
+        return [f"--{name}={value}" for name, value in values.items()]
+
+    def refused_flags(self):
+        return self.flags(bucket="no-such-bucket")
+
+    def causes(self):
+        at = "B2_ENVIRONMENT"
+        self.control("bucket", name="other")
+        elsewhere = self.control("key", bucket="other")
+        narrow = self.control("key", bucket="box", prefix="narrow/")
+        blind = self.control("key", capabilities=["listBuckets", "readFiles"])
+
+        def with_key(key):
+            return self.flags(key_id=key["applicationKeyId"], key=key["applicationKey"])
+        return [("DNS", self.flags(), "lookup no-such-host.invalid: no such host", {at: "http://no-such-host.invalid"}),
+                ("refused", self.flags(), "connect: connection refused", {at: f"http://127.0.0.1:{free_port()}"}),
+                ("TLS", self.flags(), "tls: ", {at: f"https://127.0.0.1:{self.port}"}),
+                ("secret", self.flags(wrong=True), "HTTP 401: unauthorized", {}),
+                ("key of another bucket", with_key(elsewhere), "the key is restricted to bucket other", {}),
+                ("key of another prefix", with_key(narrow), 'restricted to names that start with "narrow/"', {}),
+                ("key that may not list", with_key(blind), "HTTP 401: unauthorized", {}),
+                ("bucket", self.refused_flags(), "bucket no-such-bucket does not exist", {}),
+                ("nothing there", self.flags("nothing-here"), NOT_INITIALIZED, {})]
+
+
+STORES = {"azure": Azure, "b2": B2, "gcs": Gcs, "sftp": Sftp, "sftp-external": SftpExternal, "webdav": Webdav, "rclone": Rclone}
 
 
 def expect_refusal(client, store, verb, flags, words):
@@ -286,12 +384,12 @@ def life(options, directory, store):
     expect_refusal(first, store, "connect", store.flags("nothing-here"),
                    ["not initialized", "no such file", "cannot access storage path", "not found", "does not exist"])
     expect_refusal(first, store, "connect", store.refused_flags(), ["connection refused", "exit status 255", "didn't find section",
-                    'bucket "no-such-bucket" does not exist'])
+                    'bucket "no-such-bucket" does not exist', "bucket no-such-bucket does not exist"])
     if store.secret_is_checked:
         for verb in ("connect", "create"):
             expect_refusal(first, store, verb, store.flags(wrong=True),
                            ["unable to authenticate", "exit status 255", "Unauthorized", "Forbidden", "AuthenticationFailed",
-                            "authentication"])
+                            "authentication", "HTTP 401: unauthorized"])
     first.ok("repository", "create", store.word, *store.flags(), "--override-hostname=one", "--override-username=tester")
     expect_refusal(first, store, "create", store.flags(), ["found existing data in storage location"])
     source = os.path.join(directory, "source")

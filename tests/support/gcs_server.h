@@ -24,15 +24,16 @@ class GcsServer {
     if (server.ok()) {
       server_.emplace(std::move(server).value());
     }
-    ::setenv("STORAGE_EMULATOR_HOST", ("127.0.0.1:" + port).c_str(), 1);
   }
   Json config(const std::string& bucket) const {
+    ::setenv("STORAGE_EMULATOR_HOST", fmt::format("127.0.0.1:{}", port_).c_str(), 1);
     return Json::object({{"bucket", bucket}, {"prefix", "some/prefix-"}});
   }
   // Success when it is there.
-  Status make_bucket(const std::string& name) const {
+  Status make_bucket(const std::string& name, bool versions = false) const {
     TRY_ASSIGN(const auto client, net::HttpClient::create({}));
-    const std::string text = Json::object({{"name", name}}).dump();
+    const std::string text =
+        Json::object({{"name", name}, {"versioning", Json::object({{"enabled", versions}})}}).dump();
     const ByteView parts[] = {as_bytes(text)};
     net::HttpRequest request;
     request.method = "POST";

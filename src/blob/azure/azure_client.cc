@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <map>
 
+#include "base/random.h"
 #include "base/units.h"
 #include "crypto/kdf.h"
+#include "net/jwt.h"
 #include "net/url.h"
 #include "sys/file.h"
 
@@ -23,6 +25,24 @@ std::string token_url(const AzureOptions& options) {
   return base + (base.ends_with('/') ? "" : "/") + net::percent_encode(options.tenant_id) + "/oauth2/v2.0/token";
 }
 
+// A token of our own that says who we are, good for ten minutes.
+Result<std::string> sign_assertion(const AzureOptions& options) {
+  std::string pem = options.client_certificate;
+  if (pem.find("-----BEGIN") == std::string::npos) {
+    TRY_ASSIGN(const Buffer text, sys::read_file(pem, 1 << 20));
+    pem = text.text();
+  }
+  TRY_ASSIGN(const std::string thumbprint, net::certificate_thumbprint(pem));
+  const std::int64_t now = system_clock().now().unix_seconds();
+  const Json claims = Json::object({{"aud", token_url(options)},
+                                    {"iss", options.client_id},
+                                    {"sub", options.client_id},
+                                    {"jti", random_hex(16)},
+                                    {"nbf", now - 60},
+                                    {"exp", now + 600}});
+  return net::sign_jwt(claims, {"", thumbprint}, pem);
+}
+
 Result<std::string> token_form(const AzureOptions& options) {
   if (!options.client_secret.empty()) {
     return net::form_encode({{"grant_type", "client_credentials"},
@@ -30,12 +50,18 @@ Result<std::string> token_form(const AzureOptions& options) {
                              {"client_secret", options.client_secret},
                              {"scope", kScope}});
   }
-  // Read anew for each: it is replaced from outside before it expires.
-  TRY_ASSIGN(const Buffer assertion, sys::read_file(options.token_file, 1 << 20), "reading federated token");
+  std::string assertion;
+  if (!options.client_certificate.empty()) {
+    TRY_ASSIGN(assertion, sign_assertion(options), "azure: client certificate");
+  } else {
+    // Read anew for each: it is replaced from outside before it expires.
+    TRY_ASSIGN(const Buffer text, sys::read_file(options.token_file, 1 << 20), "reading federated token");
+    assertion = trim(text.text());
+  }
   return net::form_encode({{"grant_type", "client_credentials"},
                            {"client_id", options.client_id},
                            {"client_assertion_type", kAssertionType},
-                           {"client_assertion", trim(assertion.text())},
+                           {"client_assertion", assertion},
                            {"scope", kScope}});
 }
 
@@ -51,6 +77,7 @@ Result<AzureOptions> AzureOptions::from_json(const Json& config) {
                                                         {"TenantID", &options.tenant_id},
                                                         {"ClientID", &options.client_id},
                                                         {"ClientSecret", &options.client_secret},
+                                                        {"clientCertificate", &options.client_certificate},
                                                         {"azureFederatedTokenFile", &options.token_file}};
   for (const auto& [key, text] : texts) {
     *text = config[key].as_string();
@@ -65,11 +92,8 @@ Result<AzureOptions> AzureOptions::from_json(const Json& config) {
   if (options.container.empty() || options.account.empty()) {
     return error(Code::invalid_argument, "azure storage needs a container and a storage account");
   }
-  if (!config["clientCertificate"].as_string().empty()) {
-    return error(Code::unsupported, "azure: client certificates are not supported in this version");
-  }
-  if (!config["pointInTime"].as_string().empty()) {
-    return error(Code::unsupported, "azure: point-in-time is not supported in this version");
+  if (const std::string& when = config["pointInTime"].as_string(); !when.empty()) {
+    TRY_ASSIGN(options.point_in_time, parse_rfc3339(when), "invalid pointInTime");
   }
   return options;
 }
@@ -77,22 +101,27 @@ Result<AzureOptions> AzureOptions::from_json(const Json& config) {
 AzureClient::AzureClient(AzureOptions options, Bytes key, std::shared_ptr<net::HttpClient> client)
     : options_(std::move(options)), key_(std::move(key)), client_(std::move(client)) {
   if (key_.empty() && options_.sas_token.empty()) {
-    token_ = std::make_unique<net::BearerToken>(client_, token_url(options_), [this] { return token_form(options_); });
+    token_ = std::make_unique<net::BearerToken>(client_.http(), token_url(options_),
+                                                [this] { return token_form(options_); });
   }
 }
 
 Result<std::shared_ptr<AzureClient>> AzureClient::create(AzureOptions options) {
-  const bool principal = !options.tenant_id.empty() && !options.client_id.empty() &&
-                         (!options.client_secret.empty() || !options.token_file.empty());
+  const bool principal =
+      !options.tenant_id.empty() && !options.client_id.empty() &&
+      (!options.client_secret.empty() || !options.client_certificate.empty() || !options.token_file.empty());
   if (options.storage_key.empty() && options.sas_token.empty() && !principal) {
     return error(
         Code::invalid_argument,
-        "azure: one of storage key, SAS token, client secret or federated token (with tenant and client) must be "
-        "provided");
+        "azure: one of storage key, SAS token, client secret, client certificate or federated token (with tenant and "
+        "client) must be provided");
   }
   const auto key = base64_decode(options.storage_key);
   if (!key.ok()) {
     return error(Code::invalid_argument, "azure: the storage key is not base64");
+  }
+  if (options.storage_key.empty() && options.sas_token.empty() && !options.client_certificate.empty()) {
+    TRY(sign_assertion(options), "azure: client certificate");  // an unusable one is an error now
   }
   TRY_ASSIGN(auto client, net::HttpClient::create({}));
   return std::shared_ptr<AzureClient>(new AzureClient(std::move(options), *key, std::move(client)));
@@ -130,7 +159,7 @@ Result<net::HttpResponse> AzureClient::send(const AzureCall& call, std::stop_tok
     TRY_ASSIGN(const std::string token, token_->get(stop));
     request.set("Authorization", "Bearer " + token);
   }
-  return client_->send(request, std::move(stop));
+  return client_.send(request, std::move(stop));
 }
 
 // "Authorize with Shared Key": method, standard headers, x-ms-… headers in order, account, path, query in order.

@@ -2,17 +2,20 @@
 #pragma once
 
 #include "base/json.h"
+#include "blob/paced_client.h"
 #include "net/bearer_token.h"
 
 namespace cairn::blob {
 
 struct AzureOptions {
   std::string container, prefix, account;
-  std::string storage_key;                                      // base64
-  std::string sas_token;                                        // query, with or without '?'
-  std::string tenant_id, client_id, client_secret, token_file;  // service principal: secret, or file with a token
+  std::string storage_key;  // base64
+  std::string sas_token;    // query, with or without '?'
+  // Service principal: secret, or certificate (PEM with its RSA key: text or file name), or file with a token.
+  std::string tenant_id, client_id, client_secret, client_certificate, token_file;
   std::string domain = "blob.core.windows.net";
   bool use_tls = true;
+  std::optional<Timestamp> point_in_time;
   static Result<AzureOptions> from_json(const Json& config);
 };
 
@@ -37,7 +40,7 @@ class AzureClient {
 
   const AzureOptions options_;
   const Bytes key_;
-  const std::shared_ptr<net::HttpClient> client_;
+  PacedClient client_;
   std::unique_ptr<net::BearerToken> token_;
 };
 

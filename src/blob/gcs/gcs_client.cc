@@ -50,8 +50,8 @@ Result<GcsOptions> GcsOptions::from_json(const Json& config) {
   if (options.bucket.empty()) {
     return error(Code::invalid_argument, "gcs storage needs a bucket");
   }
-  if (!config["pointInTime"].as_string().empty()) {
-    return error(Code::unsupported, "gcs: point-in-time is not supported in this version");
+  if (const std::string& when = config["pointInTime"].as_string(); !when.empty()) {
+    TRY_ASSIGN(options.point_in_time, parse_rfc3339(when), "invalid pointInTime");
   }
   if (const std::string emulator = environment("STORAGE_EMULATOR_HOST"); !emulator.empty()) {
     options.origin = emulator.find("://") == std::string::npos ? "http://" + emulator : emulator;
@@ -71,9 +71,8 @@ Result<GcsOptions> GcsOptions::from_json(const Json& config) {
 }
 
 Result<std::shared_ptr<GcsClient>> GcsClient::create(const GcsOptions& options) {
-  std::shared_ptr<GcsClient> made(new GcsClient());
-  made->origin_ = options.origin;
-  TRY_ASSIGN(made->client_, net::HttpClient::create({}));
+  TRY_ASSIGN(auto http, net::HttpClient::create({}));
+  std::shared_ptr<GcsClient> made(new GcsClient(options.origin, http));
   if (options.anonymous) {
     return made;
   }
@@ -90,12 +89,12 @@ Result<std::shared_ptr<GcsClient>> GcsClient::create(const GcsOptions& options) 
                                       {"iat", now},
                                       {"exp", now + 3600}});
     TRY_ASSIGN(const std::string assertion,
-               net::sign_jwt(claims, account["private_key_id"].as_string(), account["private_key"].as_string()),
+               net::sign_jwt(claims, {account["private_key_id"].as_string(), ""}, account["private_key"].as_string()),
                "gcs credentials");
     return net::form_encode({{"grant_type", kGrantType}, {"assertion", assertion}});
   };
   TRY(form());  // an unusable key is an error now
-  made->token_ = std::make_unique<net::BearerToken>(made->client_, token_url, form);
+  made->token_ = std::make_unique<net::BearerToken>(std::move(http), token_url, form);
   return made;
 }
 
@@ -105,7 +104,7 @@ Result<net::HttpResponse> GcsClient::send(net::HttpRequest request, const std::s
     TRY_ASSIGN(const std::string token, token_->get(stop));
     request.set("Authorization", "Bearer " + token);
   }
-  return client_->send(request, std::move(stop));
+  return client_.send(request, std::move(stop));
 }
 
 }  // namespace cairn::blob

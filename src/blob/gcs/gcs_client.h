@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "blob/paced_client.h"
 #include "net/bearer_token.h"
 
 namespace cairn::blob {
@@ -12,6 +13,7 @@ struct GcsOptions {
   bool read_only = false;
   std::string origin = "https://storage.googleapis.com";
   bool anonymous = false;  // an emulator
+  std::optional<Timestamp> point_in_time;
   // Reads the credentials file, too. Errors: invalid_argument, unsupported.
   static Result<GcsOptions> from_json(const Json& config);
 };
@@ -25,9 +27,10 @@ class GcsClient {
   Result<net::HttpResponse> send(net::HttpRequest request, const std::string& path, std::stop_token stop);
 
  private:
-  GcsClient() = default;
-  std::string origin_;
-  std::shared_ptr<net::HttpClient> client_;
+  GcsClient(std::string origin, std::shared_ptr<net::HttpClient> http)
+      : origin_(std::move(origin)), client_(std::move(http)) {}
+  const std::string origin_;
+  PacedClient client_;
   std::unique_ptr<net::BearerToken> token_;  // null: anonymous
 };
 

@@ -56,6 +56,7 @@ Result<std::shared_ptr<Storage>> open_rclone(const Json& config, OpenOptions ope
   TreeStorageOptions storage;
   storage.info = {"rclone", config};
   storage.display_name = "RClone " + options.remote_path;
+  storage.over_http = true;
   TRY_ASSIGN(auto tree, make_dav_tree(std::move(dav)));
   return open_tree_storage(std::move(tree), std::move(storage), open, std::move(stop));
 }

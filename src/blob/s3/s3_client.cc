@@ -89,25 +89,19 @@ struct S3Client::Failure {
   }
 };
 
-S3Client::S3Client(S3Options options, std::shared_ptr<net::HttpClient> http)
-    : options_(std::move(options)),
-      http_(std::move(http)),
-      signer_({options_.access_key, options_.secret_key, options_.session_token}, "s3") {
+S3Client::S3Client(S3Options options, std::shared_ptr<S3Credentials> credentials, std::shared_ptr<net::HttpClient> http)
+    : options_(std::move(options)), http_(std::move(http)), credentials_(std::move(credentials)) {
   std::string region = options_.region.empty() ? region_in_name(options_.endpoint) : options_.region;
   *region_.lock() = region.empty() ? "us-east-1" : region;
 }
 
 Result<std::shared_ptr<S3Client>> S3Client::create(S3Options options) {
-  if (options.access_key.empty() || options.secret_key.empty()) {
-    return error(Code::invalid_argument,
-                 "no credentials: give --access-key and --secret-access-key, or set AWS_ACCESS_KEY_ID and "
-                 "AWS_SECRET_ACCESS_KEY");
-  }
+  TRY_ASSIGN(auto credentials, S3Credentials::create(options));
   net::HttpOptions http;
   http.root_ca_pem = options.root_ca_pem;
   http.verify_tls = options.verify_tls;
   TRY_ASSIGN(auto client, net::HttpClient::create(http));
-  return std::shared_ptr<S3Client>(new S3Client(std::move(options), std::move(client)));
+  return std::shared_ptr<S3Client>(new S3Client(std::move(options), std::move(credentials), std::move(client)));
 }
 
 Timestamp S3Client::now() const { return system_clock().now() + Duration{skew_ns_.load()}; }
@@ -139,7 +133,8 @@ Result<net::HttpResponse> S3Client::send(const S3Call& call, const std::stop_tok
   request.deadline = seconds(120) + seconds(static_cast<std::int64_t>(std::min(moved, std::size_t{1} << 30) >> 16));
   const std::string hash =
       options_.use_tls ? std::string(net::kUnsignedPayload) : hex_encode(crypto::sha256(call.body));
-  TRY(signer_.sign(request, region, hash, now()));
+  TRY_ASSIGN(const auto signer, credentials_->signer(stop));
+  TRY(signer->sign(request, region, hash, now()));
   return http_->send(request, stop);
 }
 
@@ -154,6 +149,9 @@ bool S3Client::correct(const Failure& failure) {
       skew_ns_ += off.ns;
       return true;
     }
+  }
+  if (failure.code == "ExpiredToken") {
+    return credentials_->expired();
   }
   if (!failure.region.empty() && options_.region.empty()) {
     auto region = region_.lock();

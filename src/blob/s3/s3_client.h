@@ -5,7 +5,7 @@
 
 #include "base/guarded.h"
 #include "blob/pacer.h"
-#include "blob/s3/s3_options.h"
+#include "blob/s3/s3_credentials.h"
 #include "net/http.h"
 #include "net/sigv4.h"
 
@@ -37,7 +37,7 @@ class S3Client {
 
  private:
   struct Failure;
-  S3Client(S3Options options, std::shared_ptr<net::HttpClient> http);
+  S3Client(S3Options options, std::shared_ptr<S3Credentials> credentials, std::shared_ptr<net::HttpClient> http);
   Result<net::HttpResponse> send(const S3Call& call, const std::stop_token& stop);
   std::string url_of(const S3Call& call, const std::string& region) const;
   Status to_status(const Failure& failure, const S3Call& call) const;
@@ -45,7 +45,7 @@ class S3Client {
 
   const S3Options options_;
   const std::shared_ptr<net::HttpClient> http_;
-  const net::SigV4Signer signer_;
+  const std::shared_ptr<S3Credentials> credentials_;
   Pacer pacer_;
   mutable Guarded<std::string> region_;
   std::atomic<std::int64_t> skew_ns_{0};  // server − ours

@@ -34,8 +34,21 @@ Result<S3Options> S3Options::from_json(const Json& config) {
     TRY_ASSIGN(const Bytes pem, base64_decode(encoded), "unable to decode root CA");
     options.root_ca_pem = as_text(pem);
   }
-  if (!config["roleARN"].as_string().empty() || !config["webIdentityToken"].as_string().empty()) {
-    return error(Code::unsupported, "roles are not supported by this version: use access keys or a session token");
+  const std::pair<const char*, std::string*> role[] = {{"roleARN", &options.role_arn},
+                                                       {"sessionName", &options.session_name},
+                                                       {"roleEndpoint", &options.role_endpoint},
+                                                       {"roleRegion", &options.role_region},
+                                                       {"webIdentityToken", &options.web_identity_token},
+                                                       {"webIdentityTokenFile", &options.web_identity_token_file}};
+  for (const auto& [key, text] : role) {
+    *text = config[key].as_string();
+  }
+  options.role_duration = Duration{config["duration"].as_int()};  // a bare number is in nanoseconds
+  if (const std::string& text = config["duration"].as_string(); !text.empty()) {
+    TRY_ASSIGN(options.role_duration, parse_go_duration(text), "invalid duration of a role");
+  }
+  if (options.role_arn.empty() && !(options.web_identity_token + options.web_identity_token_file).empty()) {
+    return error(Code::invalid_argument, "a web identity needs the ARN of a role");
   }
   options.access_key = config["accessKeyID"].as_string();
   options.secret_key = config["secretAccessKey"].as_string();

@@ -4,12 +4,11 @@
 #include <charconv>
 #include <limits>
 #include <map>
-#include <set>
 
-#include "base/log.h"
 #include "blob/decorators.h"
-#include "blob/recent_changes.h"
+#include "blob/listing_check.h"
 #include "blob/s3/s3_listing.h"
+#include "blob/s3/s3_multipart.h"
 #include "blob/s3/storage_classes.h"
 #include "crypto/digest.h"
 #include "net/url.h"
@@ -18,7 +17,6 @@
 namespace cairn::blob {
 namespace {
 
-constexpr std::int64_t kBlobSizeMax = std::int64_t{5} << 30;  // of one request that stores an object
 constexpr std::size_t kReadSizeMax = std::size_t{2} << 30;
 
 Status check_id(const BlobId& id) {
@@ -58,7 +56,7 @@ struct Target {
 class S3Storage : public Storage {
  public:
   S3Storage(std::shared_ptr<S3Client> client, std::shared_ptr<StorageClassesAhead> classes)
-      : client_(std::move(client)), classes_(std::move(classes)), recent_(client_->options().rewrite_distance) {}
+      : client_(std::move(client)), classes_(std::move(classes)) {}
   using Storage::put;
 
   Result<Buffer> get(const BlobId& id, ByteRange range, std::stop_token stop) override;
@@ -87,7 +85,6 @@ class S3Storage : public Storage {
 
   const std::shared_ptr<S3Client> client_;
   const std::shared_ptr<StorageClassesAhead> classes_;
-  RecentChanges recent_;
 };
 
 Result<Buffer> S3Storage::get(const BlobId& id, ByteRange range, std::stop_token stop) {
@@ -165,29 +162,8 @@ Status S3Storage::report(const S3Entry& entry, const ListCallback& callback) con
 }
 
 Status S3Storage::list(std::string_view prefix, const ListCallback& callback, std::stop_token stop) {
-  std::set<std::string, std::less<>> unseen;  // written by us lately
-  for (auto& change : recent_.changes(prefix)) {
-    if (change.present && change.id.text != kStorageConfigName) {
-      unseen.insert(std::move(change.id.text));
-    }
-  }
-  const auto seen = [&](const BlobMetadata& blob) -> Status {
-    unseen.erase(blob.id.text);
-    return callback(blob);
-  };
-  TRY(list_objects(
-      *client_, prefix, [&](const S3Entry& entry) { return report(entry, seen); }, stop));
-  // Missing in the list: removed by another client meanwhile, or the list is stale.
-  for (const std::string& id : unseen) {
-    auto blob = metadata(BlobId(id), stop);
-    if (blob.code() == Code::not_found) {
-      continue;
-    }
-    TRY(blob, "checking a listing");
-    log::warning("blob", "listing of {} does not show {}, which exists", display_name(), id);
-    TRY(callback(*blob));
-  }
-  return {};
+  return list_objects(
+      *client_, prefix, [&](const S3Entry& entry) { return report(entry, callback); }, stop);
 }
 
 Result<std::vector<net::Header>> S3Storage::put_headers(const BlobId& id, GatherView data, const PutOptions& options,
@@ -222,12 +198,10 @@ Result<BlobMetadata> S3Storage::put(const BlobId& id, GatherView data, const Put
     return error(Code::unsupported, "do-not-recreate is not supported by S3");
   }
   const auto length = static_cast<std::int64_t>(gather_size(data));
-  if (length > kBlobSizeMax) {
-    return error(Code::unsupported, "PUT {}: {} bytes are more than S3 takes at once", id.text, length);
-  }
   TRY_ASSIGN(std::vector<net::Header> headers, put_headers(id, data, options, stop));
-  if (!recent_.wait_to_write(id, stop)) {
-    return error(Code::cancelled, "cancelled");
+  if (length > client_->options().multipart_threshold) {
+    TRY(put_in_parts(*client_, key_of(id), std::move(headers), data, stop));
+    return metadata(id, stop);
   }
   bool answered = true;
   auto response =
@@ -235,13 +209,11 @@ Result<BlobMetadata> S3Storage::put(const BlobId& id, GatherView data, const Put
   if (!response.ok()) {
     if (!answered && !response.status().is(Code::cancelled) && options.retention_mode.empty()) {
       if (auto stored = read_back(id, data, stop); stored.ok()) {
-        recent_.written(id);
         return stored;
       }
     }
     return std::move(response).status();
   }
-  recent_.written(id);
   return BlobMetadata{id, length, response->date().value_or(client_->now())};
 }
 
@@ -263,7 +235,6 @@ Status S3Storage::remove(const BlobId& id, std::stop_token stop) {
   if (!response.ok() && response.code() != Code::not_found) {
     return std::move(response).status();
   }
-  recent_.removed(id);
   return {};
 }
 
@@ -366,7 +337,8 @@ Result<std::shared_ptr<Storage>> open_s3(const S3Options& options, OpenOptions o
     TRY(require_versions(*client, stop));
     return with_retry(std::make_shared<S3PointInTime>(client, std::move(classes)), {});
   }
-  return with_retry(std::make_shared<S3Storage>(client, std::move(classes)), {});
+  const ListingCheckOptions check{.rewrite_distance = options.rewrite_distance, .never_listed = kStorageConfigName};
+  return with_retry(with_listing_check(std::make_shared<S3Storage>(client, std::move(classes)), check), {});
 }
 
 }  // namespace cairn::blob

@@ -15,6 +15,7 @@ Result<std::shared_ptr<Storage>> open_webdav(const Json& config, OpenOptions ope
   TreeStorageOptions storage;
   storage.info = {"webdav", config};
   storage.display_name = "WebDAV: " + options.url;
+  storage.over_http = true;
   TRY_ASSIGN(auto tree, make_dav_tree(std::move(options)));
   return open_tree_storage(std::move(tree), std::move(storage), open, std::move(stop));
 }

@@ -1,5 +1,4 @@
 #include "cli/commands/commands.h"
-#include "cli/commands/copies.h"
 
 namespace cairn::cli {
 namespace {

@@ -1,7 +1,11 @@
+#include <atomic>
+
 #include "base/time.h"
-#include "cli/commands/copies.h"
+#include "base/units.h"
+#include "cli/commands/commands.h"
 #include "cli/format.h"
 #include "cli/other_repository.h"
+#include "cli/progress.h"
 #include "cli/targets.h"
 #include "snapshot/replicate.h"
 #include "snapshot/time_filter.h"
@@ -73,17 +77,30 @@ Status run_replicate(Context& context, const ParsedCommand& command) {
   const auto about = [](const SnapshotManifest& s) { return s.source.text() + " at " + display_time(s.start_time); };
   const char* would = options.dry_run ? "would be " : "";
   snapshot::ReplicateCallbacks callbacks;
+  ProgressLine progress(context);
+  std::atomic<std::int64_t> files = 0, bytes = 0;
+  callbacks.on_file = [&](std::int64_t size) {
+    ++files;
+    bytes += size;
+    if (progress.due()) {
+      progress.show(fmt::format("  Copied {} files ({})", files.load(), bytes_text(bytes.load())));
+    }
+  };
   callbacks.on_snapshot = [&](const SnapshotManifest& s) {
+    progress.finish();
     context.notice("{} {}", options.dry_run ? "would copy" : "copying", about(s));
   };
   callbacks.on_error = [&](const SnapshotManifest& s, const Status& status) {
+    progress.finish();
     context.warn("unable to copy {}: {}", about(s), status.message());
   };
   callbacks.on_expired = [&](const SnapshotManifest& s) {
     context.notice("{} {}", options.dry_run ? "would delete" : "deleted", about(s));
   };
-  TRY_ASSIGN(const snapshot::ReplicateResult result,
-             snapshot::replicate(*from, *to, sources, options, callbacks, context.stop()));
+  const auto replicated = snapshot::replicate(*from, *to, sources, options, callbacks, context.stop());
+  progress.finish();
+  TRY(replicated);
+  const snapshot::ReplicateResult& result = *replicated;
   if (command.boolean("json")) {
     print_json(context, command, result_json(result));
     return {};

@@ -16,7 +16,7 @@ Provider b2_provider() {
                {"prefix", "prefix"},
                {"keyID", "key-id", kAlways},
                {"key", "key", kAlways}},
-      .supported = false,
+      .supported = true,
   };
 }
 
