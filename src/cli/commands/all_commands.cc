@@ -1,4 +1,5 @@
 #include "cli/commands/commands.h"
+#include "cli/commands/copies.h"
 
 namespace cairn::cli {
 namespace {

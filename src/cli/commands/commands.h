@@ -42,14 +42,12 @@ void add_policy_show(CommandTable& table);
 void add_repository_connect(CommandTable& table);
 void add_repository_create(CommandTable& table);
 void add_repository_disconnect(CommandTable& table);
-void add_repository_replicate(CommandTable& table);
 void add_repository_set_client(CommandTable& table);
 void add_repository_status(CommandTable& table);
 void add_repository_change_password(CommandTable& table);
 void add_repository_set_parameters(CommandTable& table);
 void add_repository_throttle(CommandTable& table);
 void add_repository_sync_to(CommandTable& table);
-void add_repository_validate_provider(CommandTable& table);
 void add_restore(CommandTable& table);
 void add_server_acl(CommandTable& table);
 void add_server_users(CommandTable& table);
@@ -65,7 +63,6 @@ void add_snapshot_list(CommandTable& table);
 void add_snapshot_migrate(CommandTable& table);
 void add_snapshot_pin(CommandTable& table);
 void add_snapshot_verify(CommandTable& table);
-void add_status(CommandTable& table);
 void add_later_commands(CommandTable& table);
 
 }  // namespace cairn::cli

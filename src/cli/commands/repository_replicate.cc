@@ -2,7 +2,7 @@
 
 #include "base/time.h"
 #include "base/units.h"
-#include "cli/commands/commands.h"
+#include "cli/commands/copies.h"
 #include "cli/format.h"
 #include "cli/other_repository.h"
 #include "cli/progress.h"

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "blob/decorators.h"
-#include "cli/commands/commands.h"
+#include "cli/commands/copies.h"
 #include "cli/context.h"
 #include "repo/validate_provider.h"
 

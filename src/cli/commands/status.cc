@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <map>
 
-#include "cli/commands/commands.h"
+#include "cli/commands/copies.h"
 #include "cli/format.h"
 #include "cli/other_repository.h"
 #include "snapshot/store.h"
