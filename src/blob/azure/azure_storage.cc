@@ -132,12 +132,12 @@ class AzureStorage final : public ObjectStorage {
     TRY_ASSIGN(const net::XmlNode read, read_page(options_.prefix + std::string(prefix), marker, kEntries, stop));
     const net::XmlNode* blobs = read.child("Blobs");
     const net::XmlNode* next = read.child("NextMarker");
-    if (blobs == nullptr || next == nullptr) {
+    if (next == nullptr) {
       return damaged_page("it does not say whether it is complete");
     }
     ListPage page;
     page.next = next->text;
-    for (const net::XmlNode& each : blobs->children) {
+    for (const net::XmlNode& each : blobs != nullptr ? blobs->children : std::vector<net::XmlNode>()) {
       const std::string& name = each.text_of("Name");
       if (each.name != "Blob" || !name.starts_with(options_.prefix)) {
         return damaged_page("an entry that was not asked for");
