@@ -237,6 +237,11 @@ Result<Buffer> ContentManagerImpl::read(const ContentId& id, std::stop_token sto
       if (plain.ok()) {
         return plain;
       }
+      // What is cached may be damage that has been repaired in the storage since.
+      if (attempt == 0 && at->info.pack.starts_with("q") && metadata_cache_->enabled()) {
+        metadata_cache_->remove(at->info.pack.text);
+        continue;
+      }
       return std::move(plain).status().with_frame(
           fmt::format("invalid checksum or damaged data of content {} in blob {} at offset {} length {}", id.text(),
                       at->info.pack.text, at->info.pack_offset, at->info.packed_length));

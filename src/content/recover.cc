@@ -17,14 +17,14 @@ Result<ByteView> local_index_in(ByteView tail, std::int64_t pack_length, const P
   return tail.subspan(post.local_index_offset - tail_begins, post.local_index_length);
 }
 
+}  // namespace
+
 Result<index::IndexReader> open_local_index(ByteView tail, std::int64_t pack_length, const format::UnitCrypto& crypto) {
   TRY_ASSIGN(const Postamble post, parse_postamble(tail));
   TRY_ASSIGN(const ByteView sealed, local_index_in(tail, pack_length, post));
   TRY_ASSIGN(Buffer plain, crypto.open(post.iv, sealed));
   return index::IndexReader::open(std::move(plain), static_cast<std::uint32_t>(crypto.encryptor().overhead()));
 }
-
-}  // namespace
 
 Result<std::size_t> recover_pack_index(blob::Storage& storage, const format::UnitCrypto& crypto,
                                        const blob::BlobMetadata& pack, index::IndexBuilder& out, std::stop_token stop) {

@@ -13,4 +13,7 @@ namespace cairn::content {
 Result<std::size_t> recover_pack_index(blob::Storage& storage, const format::UnitCrypto& crypto,
                                        const blob::BlobMetadata& pack, index::IndexBuilder& out, std::stop_token stop);
 
+// The local index at the end of a pack of `pack_length` bytes. Errors: not_found (none, or not within `tail`), corrupt.
+Result<index::IndexReader> open_local_index(ByteView tail, std::int64_t pack_length, const format::UnitCrypto& crypto);
+
 }  // namespace cairn::content

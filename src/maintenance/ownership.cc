@@ -72,7 +72,15 @@ std::vector<std::string> owner_concerns(const Parameters& parameters, const Sche
   }
   const auto overdue = [&](const char* name, const Cycle& cycle, Timestamp next) {
     // The schedule names the time of the run after the last one.
-    if (!cycle.enabled || next.is_zero() || now - next <= cycle.interval * (kMissedIntervals - 1)) {
+    if (!cycle.enabled) {
+      return false;
+    }
+    if (next.is_zero() && schedule.runs.empty() && !parameters.written.is_zero() &&
+        now - parameters.written > cycle.interval * kMissedIntervals) {
+      out.push_back(fmt::format("no maintenance has ever run: {} does not run it", parameters.owner));
+      return true;
+    }
+    if (next.is_zero() || now - next <= cycle.interval * (kMissedIntervals - 1)) {
       return false;
     }
     out.push_back(fmt::format("{} maintenance has been due since {}: {} does not run it", name, display_time(next),

@@ -46,6 +46,18 @@ TEST(Ownership, ThreeMissedIntervalsAreAConcern) {
   EXPECT_TRUE(owner_concerns(p, s, kNow).empty());
 }
 
+TEST(Ownership, AnOwnerThatNeverRanIsAConcernAfterThreeIntervals) {
+  Parameters p;
+  p.owner = "kopia@maintenance";
+  p.written = kNow - hours(72);
+  EXPECT_TRUE(owner_concerns(p, {}, kNow).empty());
+  ASSERT_EQ(owner_concerns(p, {}, kNow + seconds(1)).size(), 1U);
+  EXPECT_NE(owner_concerns(p, {}, kNow + seconds(1))[0].find("ever run"), std::string::npos);
+  Schedule ran;
+  ran.add(kSnapshotGc, {kNow, kNow, true, "", {}});
+  EXPECT_TRUE(owner_concerns(p, ran, kNow + seconds(1)).empty());
+}
+
 TEST(Ownership, AFormerOwnerThatHasEndedIsNotWaitedFor) {
   Parameters p;
   p.owner = "a@x";

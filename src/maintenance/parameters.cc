@@ -90,7 +90,9 @@ Result<Parameters> load_parameters(manifest::ManifestManager& manifests, std::st
   if (found.empty()) {
     return Parameters();
   }
-  return Parameters::from_json(found.back().payload);
+  TRY_ASSIGN(Parameters parameters, Parameters::from_json(found.back().payload));
+  parameters.written = found.back().metadata.modified;
+  return parameters;
 }
 
 Status save_parameters(manifest::ManifestManager& manifests, const Parameters& parameters, std::stop_token stop) {

@@ -31,6 +31,7 @@ struct Parameters {
   // Who was the owner until when; members of ours that other clients ignore and drop when they change the parameters.
   std::string former_owner;
   Timestamp owner_since = Timestamp::zero();
+  Timestamp written = Timestamp::zero();  // when these were stored; not part of them
 
   // Another owner from `now` on; the same one again changes nothing.
   void change_owner(const std::string& to, Timestamp now);

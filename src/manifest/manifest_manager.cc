@@ -355,8 +355,15 @@ class Manager final : public ManifestManager {
     }
     std::vector<std::vector<Entry>> parts(ids.size());
     TRY(parallel_for(ids.size(), kLoadThreads, stop, [&](std::size_t i, std::stop_token s) -> Status {
-      TRY_ASSIGN(const Buffer data, contents_.read(ids[i], s), "manifest content {}", ids[i].text());
-      auto entries = parse_content(data.view());
+      const auto data = contents_.read(ids[i], s);
+      const bool unreadable = data.code() == Code::corrupt || data.code() == Code::not_found;
+      // Never where something may be written: compaction would forget what the content holds.
+      if (unreadable && options_.ignore_malformed_contents && contents_.read_only()) {
+        log::warning("manifest", "ignoring manifest content {}: {}", ids[i].text(), data.status().message());
+        return {};
+      }
+      TRY(data, "manifest content {}", ids[i].text());
+      auto entries = parse_content(data->view());
       if (!entries.ok() && options_.ignore_malformed_contents) {
         log::warning("manifest", "ignoring malformed manifest content {}: {}", ids[i].text(),
                      entries.status().message());

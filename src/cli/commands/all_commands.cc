@@ -1,5 +1,6 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/copies.h"
+#include "cli/commands/proof.h"
 
 namespace cairn::cli {
 namespace {
@@ -36,6 +37,7 @@ CommandTable build() {
            add_index_inspect,
            add_index_list,
            add_diff,
+           add_heal,
            add_index_recover,
            add_list,
            add_maintenance,
@@ -80,6 +82,7 @@ CommandTable build() {
            add_snapshot_pin,
            add_snapshot_verify,
            add_status,
+           add_verify,
            add_later_commands,
        }) {
     add(table);

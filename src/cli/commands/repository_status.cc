@@ -227,8 +227,10 @@ Status run_status(Context& context, const ParsedCommand& command) {
   TRY_ASSIGN(const auto repository, context.open_repository({.read_only = true}));
   const double open_seconds = Duration{monotonic_ns() - begin}.seconds();
   TRY_ASSIGN(const auto format, repository->format().parameters(context.stop()));
+  Json concerns = Json::array();
   for (const std::string& concern : maintenance_concerns(context, *repository)) {
     context.warn("maintenance: {}", concern);
+    concerns.push_back(concern);
   }
   std::optional<IndexHealth> health;
   // Kopia's own layout is read by programs; under our name the figures belong to it.
@@ -237,6 +239,7 @@ Status run_status(Context& context, const ParsedCommand& command) {
   }
   if (command.boolean("json")) {
     Json json = status_json(context, *repository, *format);
+    json.set_omitempty("ownerConcerns", std::move(concerns));
     if (health) {
       json.set("index", Json::object({{"blobs", health->blobs},
                                       {"bytes", health->bytes},
