@@ -179,7 +179,11 @@ Result<Buffer> ContentManagerImpl::fetch(const Located& at, std::stop_token stop
   if (i.pack.starts_with("q") && metadata_cache_->enabled() && metadata_cache_works_) {
     return fetch_metadata(i, stop);
   }
-  return storage_->get(i.pack, {i.pack_offset, i.packed_length}, stop);
+  auto stored = storage_->get(i.pack, {i.pack_offset, i.packed_length}, stop);
+  if (stored.code() == Code::invalid_argument) {
+    return error(Code::corrupt, "blob {} is shorter than its index says: {}", i.pack.text, stored.status().message());
+  }
+  return stored;
 }
 
 // Metadata packs are fetched whole once and then read from the cache; who needs one that is being fetched waits for it.

@@ -121,13 +121,15 @@ class Verification {
 
   Status read_alone(const ContentPlace& place, std::stop_token stop) {
     const auto bytes = contents_.read(place.id, stop);
-    if (bytes.ok()) {
-      const std::lock_guard lock(mutex_);
-      ++result_.read_contents;
-      return {};
-    }
-    if (bytes.code() != Code::corrupt && bytes.code() != Code::not_found) {
+    if (!bytes.ok() && bytes.code() != Code::corrupt && bytes.code() != Code::not_found) {
       return bytes.status();  // no answer from the storage: nothing is known about the content
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      ++result_.read_contents;  // whatever came of it
+    }
+    if (bytes.ok()) {
+      return {};
     }
     problem(fmt::format("content {} is invalid: {}", place.id.text(), bytes.status().message()),
             BlobId(packs_.name(place.pack)), corrupted_, result_.unreadable);

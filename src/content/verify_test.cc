@@ -87,7 +87,7 @@ TEST_F(Packs, VerifyFindsAFlippedBitOnlyByReading) {
   EXPECT_FALSE(verify(100).ok());
   EXPECT_EQ(result_.unreadable, 1);
   EXPECT_EQ(result_.corrupted_packs, 1);
-  EXPECT_EQ(result_.read_contents, 19);
+  EXPECT_EQ(result_.read_contents, 20);
 }
 
 TEST_F(Packs, LocalIndexesGiveAllEntriesBack) {

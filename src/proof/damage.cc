@@ -55,7 +55,8 @@ std::vector<std::string> help_for(const Damage& damage, const std::vector<BlobId
   }
   std::vector<std::string> help = facts_of(damage.kind).help;
   if (damage.kind == DamageKind::snapshot_manifest) {
-    help = {"cairn manifest show " + damage.subject, "cairn manifest delete --dangerous-commands=enabled " + damage.subject};
+    help = {"cairn manifest show " + damage.subject,
+            "cairn manifest delete --dangerous-commands=enabled " + damage.subject};
   }
   if (damage.kind == DamageKind::missing_content && !found_in.empty()) {
     std::string recover = "cairn index recover --commit --dangerous-commands=enabled";

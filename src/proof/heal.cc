@@ -59,11 +59,11 @@ class Healing {
                                            std::stop_token stop);
   Result<bool> has_unknown(const BlobId& id, ByteView stored, content::ContentManager& known, std::stop_token stop);
   std::shared_ptr<PatchedStorage> patched() const;
-  Result<VerifyReport> verify(bool full, std::stop_token stop) {
+  Result<VerifyReport> verify(bool full, const std::stop_token& stop) {
     VerifyOptions options;
     options.read = full ? ReadPacks::all : ReadPacks::none;
     options.parallel = options_.parallel;
-    return verify_view(repository_, patched(), options, callbacks_, std::move(stop));
+    return verify_view(repository_, patched(), options, callbacks_, stop);
   }
   const format::UnitCrypto& crypto() { return repository_.contents().crypto(); }
   void tell(HealAction action) { on_heal_(action); }
@@ -145,26 +145,50 @@ Result<bool> Healing::has_unknown(const BlobId& id, ByteView stored, content::Co
   return false;
 }
 
+// Every repository has some from its first day on, and never loses all of them rightly.
+Result<bool> has_manifests(content::ContentManager& contents, std::stop_token stop) {
+  bool found = false;
+  TRY(contents.iterate(
+      {.first = "m", .last = "n"},
+      [&](const content::ContentInfo&) -> Status {
+        found = true;
+        return {};
+      },
+      std::move(stop)));
+  return found;
+}
+
+// By the rules of epochs, and, in a repository without them, when no manifest at all is known.
 Status Healing::find_lost_indexes(std::stop_token stop) {
-  const IndexLoss loss = find_index_loss(ours_, theirs_);
+  IndexLoss loss = find_index_loss(ours_, theirs_);
   const std::string reason = "it is not in the storage";
-  if (!loss.sets.empty()) {
-    TRY_ASSIGN(const CheckedView checked, open_checked_view(repository_, patched(), options_.parallel, stop));
-    for (const auto& set : loss.sets) {
-      std::map<BlobId, Patch> fetched;
-      bool wanted = false;
-      for (const blob::BlobMetadata& b : set) {
-        TRY_ASSIGN(auto bytes, fetch_index(b.id, reason, false, stop));
-        if (!bytes) {
-          break;
-        }
-        TRY_ASSIGN(const bool unknown, has_unknown(b.id, *bytes, *checked.view.contents, stop));
-        wanted = wanted || unknown;
-        fetched[b.id] = {std::move(*bytes), b.timestamp, reason};
+  TRY_ASSIGN(const CheckedView checked, open_checked_view(repository_, patched(), options_.parallel, stop));
+  TRY_ASSIGN(const bool manifests, has_manifests(*checked.view.contents, stop));
+  if (!manifests) {
+    std::set<BlobId> here;
+    for (const blob::BlobMetadata& b : ours_) {
+      here.insert(b.id);
+    }
+    for (const blob::BlobMetadata& b : theirs_) {
+      if (b.id.starts_with("n") && !here.contains(b.id)) {
+        loss.sets.push_back({b});
       }
-      if (wanted && fetched.size() == set.size()) {
-        patches_.merge(fetched);
+    }
+  }
+  for (const auto& set : loss.sets) {
+    std::map<BlobId, Patch> fetched;
+    bool wanted = false;
+    for (const blob::BlobMetadata& b : set) {
+      TRY_ASSIGN(auto bytes, fetch_index(b.id, reason, false, stop));
+      if (!bytes) {
+        break;
       }
+      TRY_ASSIGN(const bool unknown, has_unknown(b.id, *bytes, *checked.view.contents, stop));
+      wanted = wanted || unknown;
+      fetched[b.id] = {std::move(*bytes), b.timestamp, reason};
+    }
+    if (wanted && fetched.size() == set.size()) {
+      patches_.merge(fetched);
     }
   }
   for (const blob::BlobMetadata& b : loss.markers) {

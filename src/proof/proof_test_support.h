@@ -159,7 +159,9 @@ class ProofTest : public ::testing::Test {
   object::ObjectId store(repo::Repository& r, const snapshot::DirectoryBuilder& directory) {
     std::string text;
     directory.encode(clock_.now(), "", text);
-    auto id = r.objects().write(as_bytes(text), {.prefix = 'k'}, {});
+    object::WriterOptions options;
+    options.prefix = 'k';
+    auto id = r.objects().write(as_bytes(text), options, {});
     EXPECT_TRUE(id.ok()) << id.status().message();
     return *id;
   }

@@ -80,7 +80,8 @@ class Survey {
   std::map<std::uint32_t, DamageNumber> bad_packs_;  // whole, or from a length on (short)
   std::unordered_map<ContentId, DamageNumber> bad_contents_;
   std::vector<Tree> trees_;
-  Fold common_;       // what every snapshot needs
+  Fold common_;  // what every snapshot needs
+  bool any_manifests_ = false;
   std::mutex mutex_;  // lost contents and unreadable objects, while the trees are walked
   std::map<object::ObjectId, DamageNumber> unreadable_;
   std::optional<DamageNumber> missing_contents_;
@@ -330,6 +331,7 @@ Status Survey::check_manifest_contents(bool& all_good, std::stop_token stop) {
           },
           stop),
       "error iterating contents");
+  any_manifests_ = !found.empty();
   for (const content::ContentInfo& c : found) {
     TRY_ASSIGN(Fold value, fold_content(c.id, stop));
     std::optional<DamageNumber> d = damage_of(c);
@@ -517,7 +519,7 @@ void Survey::touch(DamageNumber damage, const snapshot::SnapshotManifest& m, con
 // Do packs that no index names know the lost contents, or manifests that nobody can miss?
 Status Survey::find_lost(std::stop_token stop) {
   std::vector<BlobId> found_in;
-  if (!report_.lost.empty() || !checked_.bad.empty()) {
+  if (!report_.lost.empty() || !checked_.bad.empty() || !any_manifests_) {
     for (const Unit& u : units_.all()) {
       if (u.in_use() || u.missing()) {
         continue;
@@ -537,6 +539,12 @@ Status Survey::find_lost(std::stop_token stop) {
         found_in.push_back(u.id);
       }
     }
+  }
+  if (!any_manifests_ && !found_in.empty() && !missing_contents_) {
+    // Every repository has manifests from its first day on.
+    const DamageNumber d = add(DamageKind::missing_content, "",
+                               fmt::format("no index names a manifest, and {} packs hold some", found_in.size()));
+    report_.damages[d].touches_unknown = true;
   }
   if (missing_contents_) {
     Damage& d = report_.damages[*missing_contents_];

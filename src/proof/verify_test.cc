@@ -120,6 +120,17 @@ TEST_F(Verify, LostIndexBlobIsToldByWhatIsMissingAndThePacksThatStillKnow) {
                                HasSubstr(blobs("q").at(0).text)));
 }
 
+TEST_F(Verify, WithoutAnyIndexItDoesNotClaimThatAllIsWell) {
+  for (const BlobId& id : blobs("xn")) {
+    lose(id);
+  }
+  const VerifyReport r = verify();
+  const Damage& d = only_damage(r);
+  EXPECT_EQ(d.kind, DamageKind::missing_content);
+  EXPECT_TRUE(d.touches_unknown);
+  EXPECT_THAT(damage_text(d), HasSubstr("index recover"));
+}
+
 TEST_F(Verify, CorruptIndexBlobIsReportedAndTheRestIsWalked) {
   const BlobId index = blobs("xn").at(0);
   flip(index, 40);

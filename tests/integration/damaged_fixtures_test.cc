@@ -1,6 +1,7 @@
 // Damaged repositories: clear errors, never a crash, and what the damage does not touch restores.
 #include <gmock/gmock.h>
 
+#include "content/verify.h"
 #include "snapshot/resolve.h"
 #include "snapshot/restore.h"
 #include "snapshot/restore_local.h"
@@ -131,6 +132,29 @@ TEST_P(Damaged, VerifyFindsIt) {
                                        ::testing::HasSubstr("unable to load manifest contents")));
     EXPECT_TRUE(names_damage(line) || line.find("not found") != std::string::npos) << line;
   }
+}
+
+// The original's own figures.
+TEST_P(Damaged, ContentVerifyCountsTheSame) {
+  if (!repository_->ok()) {
+    return;
+  }
+  constexpr std::string_view kBefore = "verifyCounters:\t";
+  std::string counters;
+  for (const Json& line : kopia("content verify full")["stderr"].items()) {
+    if (const std::size_t at = line.as_string().find(kBefore); at != std::string::npos) {
+      counters = line.as_string().substr(at + kBefore.size());
+    }
+  }
+  if (counters.empty()) {
+    return;  // it could not open the repository
+  }
+  content::VerifyContentsResult result;
+  content::VerifyContentsOptions options;
+  options.read_percent = 100;
+  const Status s = content::verify_contents(repository().contents(), options, {}, result, {});
+  EXPECT_EQ(s.ok(), kopia_succeeded("content verify full")) << s.message();
+  EXPECT_EQ(result.to_json().dump(), counters);
 }
 
 TEST_P(Damaged, WhatIsWholeRestores) {

@@ -61,6 +61,7 @@ TEST_P(HealFixture, ReportsAndHeals) {
   if (before.ok() && before->damages.empty()) {
     // We read more than the original: what it found we must find.
     EXPECT_TRUE(kopia_succeeded("snapshot verify") || !kopia_succeeded("connect"));
+    EXPECT_EQ(before->snapshots.size(), base_->expected()["snapshots"].items().size());
     EXPECT_TRUE(kopia_succeeded("content verify full") || !kopia_succeeded("connect"));
   }
   std::vector<proof::HealAction> actions;

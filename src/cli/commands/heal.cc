@@ -55,7 +55,9 @@ Result<Storages> open_storages(Context& context, const ParsedCommand& command, b
                  "the repository is connected read-only: repository set-client --read-write, or --dry-run");
   }
   TRY_ASSIGN(const blob::ConnectionInfo copy, copy_connection(command.text("from")));
-  if (copy.to_json() == s.config.storage->to_json()) {
+  const bool same_path = copy.type == "filesystem" && s.config.storage->type == copy.type &&
+                         copy.config["path"].as_string() == s.config.storage->config["path"].as_string();
+  if (same_path || copy.to_json() == s.config.storage->to_json()) {
     return error(Code::invalid_argument, "--from names the repository itself");
   }
   TRY_ASSIGN(s.ours, blob::open_storage(*s.config.storage, {.create = false, .read_only = dry_run}, context.stop()),
