@@ -324,6 +324,30 @@ TEST_F(Maintenance, ANewOwnerEndsTheRunOfTheOldOne) {
   EXPECT_TRUE(run_maintenance(*other, o, {}, {}).ok());
 }
 
+TEST_F(Maintenance, ANewOwnerWaitsOutARunThatHasNotEnded) {
+  Schedule s;
+  s.add(kSnapshotGc, {clock_.now() - hours(1), clock_.now() - minutes(50), true, "", {}});
+  const auto saved = save_schedule(*made_.storage(), repository_->format(), s, {});
+  ASSERT_TRUE(saved.ok()) << saved.status().message();
+  auto p = load_parameters(repository_->manifests(), {});
+  ASSERT_TRUE(p.ok());
+  p->change_owner("bob@lab", clock_.now());
+  ASSERT_OK(save_parameters(repository_->manifests(), *p, {}));
+  ASSERT_OK(repository_->flush({}));
+  const auto bob = open("bob");
+  ASSERT_NE(bob, nullptr);
+  const auto automatic = run_maintenance(*bob, {.mode = Mode::automatic}, {}, {});
+  ASSERT_TRUE(automatic.ok()) << automatic.status().message();
+  EXPECT_EQ(automatic->mode, Mode::none);
+  const auto asked = run_maintenance(*bob, {.mode = Mode::full}, {}, {});
+  ASSERT_EQ(asked.code(), Code::failed_precondition);
+  EXPECT_NE(asked.status().message().find("alice@lab may still be running"), std::string::npos);
+  clock_.advance(hours(4));
+  const auto later = run_maintenance(*bob, {.mode = Mode::full}, {}, {});
+  ASSERT_TRUE(later.ok()) << later.status().message();
+  EXPECT_EQ(later->mode, Mode::full);
+}
+
 TEST_F(Maintenance, CyclesFallDueByTheSchedule) {
   const auto ran = [&] {
     auto r = run_maintenance(*repository_, {}, {}, {});
