@@ -69,7 +69,7 @@ constexpr std::string_view kWithout[] = {
     "notification template show", "policy export", "policy list", "policy show", "repository connect",
     "repository disconnect", "repository set-client", "repository status", "repository throttle", "restore",
     "server acl list", "server users hash-password", "server users info", "server users list", "session list", "show",
-    "snapshot estimate", "snapshot list", "snapshot restore", "snapshot verify", "status",
+    "snapshot estimate", "snapshot list", "snapshot restore", "snapshot verify", "status", "verify",
     // Works on a directory tree and on no store; tests/cli/low_level_test.py.
     "blob shards modify",
     // The same function for every store; that of the file system is below.
@@ -118,6 +118,8 @@ std::vector<Command> history() {
        {"--to-config={dir}/second.config", "--to-password=test-password", "alice@lab:{dir}/src"},
        "/second"},
       {"repository sync-to filesystem", {"--path=/copy"}, "/copy"},
+      {"blob delete", {"{victim_pack}"}, "/main", true, false},
+      {"heal", {"--from={copy}"}},
       {"snapshot create", {"{dir}/other", "--config-file={dir}/second.config"}, "/second", false, false},
       {"snapshot migrate", {"--source-config={dir}/second.config", "--all"}},
       {"notification profile configure email",
@@ -235,6 +237,9 @@ class Commands : public testing::Test {
   Result<std::string> fill_in(const std::string& name) {
     if (name == "dir") {
       return temp_.path();
+    }
+    if (name == "copy") {
+      return repo::encode_token({{"filesystem", Json::object({{"path", "/copy"}})}, ""});
     }
     TRY_ASSIGN(const auto r, open(stores()["/main"]));
     TRY_ASSIGN(const auto all, snapshot::list_snapshots(r->manifests(), {}, {}));
@@ -406,7 +411,7 @@ TEST_F(Commands, EveryChangeIsTheLastOnce) {
         ++points;
       }
     }
-    damaged_ = damaged_ && command.path != "snapshot fix invalid-files";
+    damaged_ = damaged_ && command.path != "snapshot fix invalid-files" && command.path != "heal";
     password = command.path == "repository change-password" ? kNewPassword : password;
     known = *after;
     if (command.path == "snapshot create") {
