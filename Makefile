@@ -42,9 +42,8 @@ bench: build ## compare with restic, borg and kopia (BENCH_ARGS="--scale 0.1 --r
 	@scripts/install-deps.sh bench
 	@bench/run $(BENCH_ARGS)
 
-install: build ## install cairn and its alias kopia below PREFIX (default /usr/local)
-	install -D -m 0755 build/release/cairn '$(DESTDIR)$(PREFIX)/bin/cairn'
-	ln -sfn cairn '$(DESTDIR)$(PREFIX)/bin/kopia'
+install: build ## install cairn, its alias kopia, manual pages and completion below PREFIX (default /usr/local)
+	@scripts/install.sh build/release/cairn '$(DESTDIR)$(PREFIX)'
 
 clean: ## remove build trees and the demo
 	rm -rf build demo

@@ -82,7 +82,7 @@ Result<std::shared_ptr<Storage>> open_storage(const ConnectionInfo& info, OpenOp
       return type.open(info.config, options, std::move(stop));
     }
   }
-  return error(Code::unsupported, "store type {} is not supported by this build", info.type);
+  return error(Code::unsupported, "storage type '{}' not registered", info.type);
 }
 
 }  // namespace cairn::blob

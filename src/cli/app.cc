@@ -168,7 +168,11 @@ void set_time_zone(const std::string& zone) {
 }
 
 Status run_dangerous_check(const ParsedCommand& command) {
-  if (!command.command()->dangerous || command.text("dangerous-commands") == "enabled") {
+  bool dangerous = false;  // a group makes all its commands so
+  for (const CommandSpec* c = command.command(); c != nullptr; c = command_table().parent(*c)) {
+    dangerous = dangerous || c->dangerous;
+  }
+  if (!dangerous || command.text("dangerous-commands") == "enabled") {
     return {};
   }
   return error(

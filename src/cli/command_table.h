@@ -40,6 +40,7 @@ struct FlagSpec {
   std::string help{};
   std::vector<std::string> choices{};
   std::vector<std::string> silent_choices{};  // accepted, but neither listed nor in Kopia
+  std::string refusal{};                      // of anything else, where the usual words are not Kopia's
   bool repeatable = false;
   bool required = false;
   bool hidden = false;

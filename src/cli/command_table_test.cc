@@ -59,6 +59,25 @@ TEST(CommandTable, ReportsWhatIsWrong) {
   EXPECT_THAT(table.problems(), testing::ElementsAre("x: flag --a twice", "x: does nothing"));
 }
 
+TEST(CommandTable, EverythingNeedsADescription) {
+  CommandTable table;
+  table.add_global_flags({{.name = "global"}});
+  table.add({.path = "group", .help = "h", .flags = {{.name = "of-group"}}});
+  table.add({.path = "group make", .arguments = {{.name = "what"}}, .flags = {{.name = "of-command"}}});
+  EXPECT_THAT(table.problems(),
+              testing::IsSupersetOf({"global: flag --global has no help", "group: flag --of-group has no help",
+                                     "group make: no help", "group make: flag --of-command has no help",
+                                     "group make: argument 'what' has no help"}));
+}
+
+TEST(Usage, ManualPageOfACommandHasTheFlagsOfItsGroups) {
+  const CommandSpec* command = command_table().find("repository create filesystem");
+  const std::string page = manual_page(command_table(), command, "cairn");
+  EXPECT_THAT(page, testing::HasSubstr(".SH OPTIONS OF repository create\n"));
+  EXPECT_THAT(page, testing::HasSubstr("\\-\\-object\\-splitter=ALGORITHM"));
+  EXPECT_THAT(page, testing::HasSubstr("\\-\\-path=PATH"));
+}
+
 TEST(Usage, NamesCommandFlagsAndArguments) {
   const CommandSpec* topic = command_table().find("snapshot list");
   const std::string text = usage_text(command_table(), topic, {.program = "kopia"});

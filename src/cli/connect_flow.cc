@@ -1,5 +1,6 @@
 #include "cli/connect_flow.h"
 
+#include "cli/key_ring.h"
 #include "sys/file.h"
 
 namespace cairn::cli {
@@ -148,13 +149,13 @@ Status connect_to(Context& context, const ParsedCommand& command, const blob::Co
     return std::move(status).with_frame("error connecting to repository");
   }
   if (command.boolean("persist-credentials")) {
-    TRY(repo::persist_password(context.config_path(), password));
+    TRY(keep_password(context, password));
   }
   context.notice("Connected to repository.");
   return {};
 }
 
-void forget_cached_format(Context& context, const repo::Repository& repository) {
+void forget_cached_format(Context& context, const repo::Repository& repository, bool with_blob_config) {
   const std::string directory = repository.config() == nullptr
                                     ? ""
                                     : repo::effective_cache_directory(*repository.config(), repository.config_path());
@@ -162,6 +163,9 @@ void forget_cached_format(Context& context, const repo::Repository& repository) 
     return;
   }
   for (const char* name : {format::kFormatBlobId, format::kBlobConfigBlobId}) {
+    if (!with_blob_config && std::string_view(name) == format::kBlobConfigBlobId) {
+      continue;
+    }
     const std::string path = directory + "/" + name;
     context.notice("deleting {}", path);
     if (Status s = sys::remove_file(path); !s.ok()) {

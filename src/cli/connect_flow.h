@@ -28,6 +28,6 @@ Status connect_to(Context& context, const ParsedCommand& command, const blob::Co
                   const std::string& password);
 
 // Removes the format blobs from this client's cache, so that the next command sees what was changed.
-void forget_cached_format(Context& context, const repo::Repository& repository);
+void forget_cached_format(Context& context, const repo::Repository& repository, bool with_blob_config = true);
 
 }  // namespace cairn::cli

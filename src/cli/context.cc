@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/units.h"
+#include "cli/key_ring.h"
 #include "cli/password.h"
 #include "cli/values.h"
 
@@ -56,7 +57,7 @@ Result<std::string> Context::password_of_connection() {
   if (!password.empty()) {
     return password;
   }
-  Result<std::string> persisted = repo::load_persisted_password(config_path_);
+  Result<std::string> persisted = kept_password(*this);
   if (persisted.ok()) {
     return persisted;
   }
@@ -85,6 +86,9 @@ Result<std::unique_ptr<repo::Repository>> Context::open_repository(OpenRequest r
   repo::OpenOptions options = open_options();
   options.read_only = request.read_only;
   options.defer_indexes = request.defer_indexes;
+  if (!request.upgrade_owner.empty()) {
+    options.upgrade_owner_id = std::move(request.upgrade_owner);
+  }
   SecretBytes kept(as_bytes(password));
   Result<std::unique_ptr<repo::Repository>> opened = repo::Repository::open(config_path_, password, options, stop_);
   wipe(password);
@@ -94,6 +98,7 @@ Result<std::unique_ptr<repo::Repository>> Context::open_repository(OpenRequest r
     return std::move(failure).with_frame("unable to open repository").with_frame(kFrame);
   }
   opened_with_ = std::move(kept);
+  opened_as_ = options.upgrade_owner_id;
   if (!(*opened)->read_only() && repository_log_ == nullptr && !command_.boolean("disable-repository-log")) {
     TRY(open_repository_log(**opened), kFrame);
   }
@@ -106,6 +111,8 @@ Result<std::unique_ptr<repo::Repository>> Context::reopen_repository() {
   }
   repo::OpenOptions options = open_options();
   options.read_only = true;
+  options.upgrade_owner_id = opened_as_;
+  options.wait_for_upgrade_lock = false;
   return repo::Repository::open(config_path_, as_text(opened_with_.view()), options, stop_);
 }
 

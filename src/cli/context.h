@@ -70,6 +70,7 @@ class Context {
   struct OpenRequest {
     bool read_only = false;  // besides what the configuration says
     bool defer_indexes = false;
+    std::string upgrade_owner{};  // whose upgrade lock does not count; "" = --upgrade-owner-id
   };
   // Errors carry the frame "open repository"; a failed opening has been announced by a line of its own.
   Result<std::unique_ptr<repo::Repository>> open_repository(OpenRequest request);
@@ -91,6 +92,7 @@ class Context {
   std::string config_path_;
   std::shared_ptr<repo::RepositoryLog> repository_log_;
   SecretBytes opened_with_;  // password of the repository that was opened
+  std::string opened_as_;    // … and the owner of upgrades it was opened as
   bool colour_ = false, progress_ = false;
   int output_error_ = 0;
 };

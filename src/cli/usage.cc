@@ -292,6 +292,12 @@ std::string manual_page(const CommandTable& table, const CommandSpec* topic, con
   if (topic != nullptr) {
     out += ".SH COMMAND\n";
     roff_command(out, table, *topic);
+    for (const CommandSpec* group : groups_above(table, topic)) {
+      if (std::ranges::any_of(group->flags, [](const FlagSpec& f) { return !f.hidden; })) {
+        out += fmt::format(".SH OPTIONS OF {}\n", roff(group->path));
+        roff_flags(out, group->flags);
+      }
+    }
   }
   out += ".SH GLOBAL OPTIONS\n";
   roff_flags(out, table.global_flags());
@@ -408,7 +414,11 @@ std::string completion_script(Shell shell, const std::string& program) {
           "    _files\n"
           "  fi\n"
           "}}\n"
-          "compdef _{0} {0}\n",
+          "if [[ \"${{funcstack[1]}}\" == \"_{0}\" ]]; then\n"
+          "  _{0} \"$@\"\n"
+          "else\n"
+          "  compdef _{0} {0}\n"
+          "fi\n",
           program);
     case Shell::fish:
       return fmt::format(

@@ -63,6 +63,9 @@ Status check_choice(const FlagSpec& flag, std::string_view text) {
       std::ranges::find(flag.silent_choices, text) != flag.silent_choices.end()) {
     return {};
   }
+  if (!flag.refusal.empty()) {
+    return error(Code::invalid_argument, "{}", flag.refusal);
+  }
   return error(Code::invalid_argument, "enum value must be one of {}, got '{}'", fmt::join(flag.choices, ","), text);
 }
 

@@ -51,6 +51,10 @@ void remove_orphaned_blob_config(blob::Storage& storage, std::stop_token stop) {
 Result<Parameters> new_parameters(const CreateOptions& o) {
   Parameters p;
   p.version = o.version == 0 ? kVersionMax : o.version;
+  if (p.version < kVersionMin || p.version > kVersionMax) {
+    return error(Code::invalid_argument,
+                 "invalid parameters: error resolving format version: Unsupported format version: {}", p.version);
+  }
   p.hash = given_or(o.hash, crypto::kDefaultHash);
   p.encryption = given_or(o.encryption, crypto::kDefaultEncryption);
   p.splitter = given_or(o.splitter, kDefaultSplitter);
@@ -101,11 +105,13 @@ Status FormatManager::initialize(blob::Storage& storage, std::string_view passwo
     put.retention_period = options.blob_config.retention_period;
   }
   const ByteView config_parts[] = {config};
-  TRY(storage.put(BlobId(kBlobConfigBlobId), config_parts, put, stop), "unable to write blobcfg blob");
+  TRY(storage.put(BlobId(kBlobConfigBlobId), config_parts, put, stop),
+      "unable to write blobcfg blob: PutBlob() failed for \"{}\"", kBlobConfigBlobId);
   const ByteView format_parts[] = {as_bytes(text)};
   if (auto written = storage.put(BlobId(kFormatBlobId), format_parts, put, stop); !written.ok()) {
     remove_orphaned_blob_config(storage, stop);
-    return std::move(written).status().with_frame("unable to write format blob");
+    return std::move(written).status().with_frame(
+        fmt::format("unable to write format blob: PutBlob() failed for \"{}\"", kFormatBlobId));
   }
   return {};
 }

@@ -278,13 +278,16 @@ Result<std::shared_ptr<const Parameters>> Manager::parameters(std::stop_token st
 }
 
 Status Manager::put_blob(const char* id, ByteView bytes, const BlobConfig& config, std::stop_token stop) const {
+  const char* what = std::string_view(id) == kFormatBlobId ? "format" : "blobcfg";
   blob::PutOptions options;
   if (config.enabled()) {
     options.retention_mode = config.retention_mode;
     options.retention_period = config.retention_period;
   }
   const ByteView parts[] = {bytes};
-  return storage_->put(BlobId(id), parts, options, stop).status().with_frame(fmt::format("unable to write {}", id));
+  return storage_->put(BlobId(id), parts, options, stop)
+      .status()
+      .with_frame(fmt::format("unable to write {} blob: PutBlob() failed for \"{}\"", what, id));
 }
 
 // Seals, verifies and writes both blobs, then makes them current. blobcfg goes first, and only if it changes. With a

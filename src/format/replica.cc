@@ -58,26 +58,31 @@ Result<Bytes> recover_replica(ByteView head, ByteView tail) {
 
 Result<FoundReplica> find_replica(blob::Storage& storage, const std::vector<std::string>& prefixes,
                                   const std::function<void(const BlobId&)>& progress, std::stop_token stop) {
+  std::vector<blob::BlobMetadata> blobs;
   for (const std::string& prefix : prefixes) {
-    TRY_ASSIGN(const auto blobs, storage.list_all(prefix, stop));
-    for (const blob::BlobMetadata& blob : blobs) {
-      if (stop.stop_requested()) {
-        return error(Code::cancelled, "cancelled");
-      }
-      if (progress) {
-        progress(blob.id);
-      }
-      if (blob.length < kBlobSizeMin) {
-        continue;
-      }
-      const std::int64_t window = std::min(kWindowSize, blob.length);
-      const auto head = storage.get(blob.id, {0, window}, stop);
-      const auto tail = storage.get(blob.id, {blob.length - window, window}, stop);
-      // One unreadable pack must not keep the others from being looked at.
-      auto found = recover_replica(head.ok() ? head->view() : ByteView{}, tail.ok() ? tail->view() : ByteView{});
-      if (found.ok()) {
-        return FoundReplica{std::move(*found), blob.id};
-      }
+    TRY_ASSIGN(auto more, storage.list_all(prefix, stop));
+    std::ranges::move(more, std::back_inserter(blobs));
+  }
+  std::ranges::sort(blobs, [](const auto& a, const auto& b) {
+    return a.timestamp != b.timestamp ? a.timestamp > b.timestamp : a.id < b.id;
+  });
+  for (const blob::BlobMetadata& blob : blobs) {
+    if (stop.stop_requested()) {
+      return error(Code::cancelled, "cancelled");
+    }
+    if (progress) {
+      progress(blob.id);
+    }
+    if (blob.length < kBlobSizeMin) {
+      continue;
+    }
+    const std::int64_t window = std::min(kWindowSize, blob.length);
+    const auto head = storage.get(blob.id, {0, window}, stop);
+    const auto tail = storage.get(blob.id, {blob.length - window, window}, stop);
+    // One unreadable pack must not keep the others from being looked at.
+    auto found = recover_replica(head.ok() ? head->view() : ByteView{}, tail.ok() ? tail->view() : ByteView{});
+    if (found.ok()) {
+      return FoundReplica{std::move(*found), blob.id};
     }
   }
   return error(Code::not_found, "could not find a replica of a format blob");

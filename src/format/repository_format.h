@@ -178,8 +178,9 @@ class FormatManager {
 Buffer frame_replica(ByteView format_blob);
 // From the head or tail (≤ 64 KiB) of a pack. Errors: not_found.
 Result<Bytes> recover_replica(ByteView head, ByteView tail);
-// Looks through the blobs of these prefixes, in the storage's order, for the first replica. `progress` (may be null)
-// hears each blob looked at. Errors: not_found "could not find a replica of a format blob"; the listing's.
+// Looks through the blobs of these prefixes for the latest replica: an older one may be from before an upgrade.
+// `progress` (may be null) hears each blob looked at. Errors: not_found "could not find a replica of a format blob";
+// the listing's.
 struct FoundReplica {
   Bytes format_blob;
   BlobId found_in;

@@ -46,9 +46,9 @@ Generated at {{ .EventTime }} by {{ .Program }} {{ .Version }}.
 <!doctype html>
 <html><body>
 <table>
-<tr><th>Source</th><th>Started</th><th>Files</th><th>Size</th><th>Result</th></tr>
+<tr><th>Source</th><th>Started</th><th>Duration</th><th>Files</th><th>Size</th><th>Result</th></tr>
 {{- range .EventArgs.Snapshots }}
-<tr><td>{{ html .Source }}</td><td>{{ .StartTime }}</td><td>{{ .Files }}</td><td>{{ .Size }}</td><td>{{ if .Error }}{{ html .Error }}{{ else }}success{{ end }}</td></tr>
+<tr><td>{{ html .Source }}</td><td>{{ .StartTime }}</td><td>{{ .Duration }}</td><td>{{ .Files }}</td><td>{{ .Size }}</td><td>{{ html .Result }}</td></tr>
 {{- end }}
 </table>
 <p>Generated at {{ .EventTime }} by {{ .Program }} {{ .Version }}.</p>
@@ -58,9 +58,9 @@ Generated at {{ .EventTime }} by {{ .Program }} {{ .Version }}.
 
 {{ range .EventArgs.Snapshots -}}
 {{ .Source }}
-  Started: {{ .StartTime }}
+  Started: {{ .StartTime }}, took {{ .Duration }}
   Files: {{ .Files }}, size: {{ .Size }}
-  Result: {{ if .Error }}{{ .Error }}{{ else }}success{{ end }}
+  Result: {{ .Result }}
 
 {{ end -}}
 Generated at {{ .EventTime }} by {{ .Program }} {{ .Version }}.

@@ -63,14 +63,15 @@ Result<LocalConfig> LocalConfig::load(const std::string& path) {
   if (bytes.code() == Code::not_found) {
     return error(Code::not_found, "repository is not connected. See https://kopia.io/docs/repositories/");
   }
-  TRY(bytes, "error loading config file");
-  TRY_ASSIGN(Json json, Json::parse(bytes->text(), true), "error loading config file {}", path);
+  constexpr std::string_view kDecoding = "error decoding config json";
+  TRY(bytes, "{}", bytes.code() == Code::permission_denied ? "error loading config file" : kDecoding);
+  TRY_ASSIGN(Json json, Json::parse(bytes->text(), true), "{}: {}", kDecoding, path);
   if (!json.is_object()) {
-    return error(Code::corrupt, "error loading config file {}: not a JSON object", path);
+    return error(Code::corrupt, "{}: {}: not a JSON object", kDecoding, path);
   }
   LocalConfig c;
   if (json["storage"].is_object()) {
-    TRY_ASSIGN(c.storage, blob::ConnectionInfo::from_json(json["storage"]), "error loading config file {}", path);
+    TRY_ASSIGN(c.storage, blob::ConnectionInfo::from_json(json["storage"]), "{}: {}", kDecoding, path);
   }
   c.api_server = json["apiServer"];
   if (json["caching"].is_object()) {
@@ -86,7 +87,7 @@ Result<LocalConfig> LocalConfig::load(const std::string& path) {
   c.client.throttling_limits = json["throttlingLimits"];
   c.raw = std::move(json);
   if (!c.storage && c.api_server.is_null()) {
-    return error(Code::corrupt, "error loading config file {}: it names no storage", path);
+    return error(Code::corrupt, "storage not set in the configuration file");
   }
   return c;
 }

@@ -14,10 +14,9 @@ Result<std::unique_ptr<Repository>> Repository::open(const std::string& config_p
   }
   OpenOptions effective = options;
   effective.read_only = options.read_only || config.client.readonly;
-  TRY_ASSIGN(auto storage,
-             blob::open_storage(*config.storage, {.create = false, .read_only = effective.read_only}, stop),
-             "cannot open storage");
-  TRY_ASSIGN(auto repo, open_direct(std::move(storage), password, config.client, cache_settings(config, config_path),
+  auto storage = blob::open_storage(*config.storage, {.create = false, .read_only = effective.read_only}, stop);
+  TRY(storage, "{}", storage.code() == Code::unsupported ? "error decoding config json" : "cannot open storage");
+  TRY_ASSIGN(auto repo, open_direct(std::move(*storage), password, config.client, cache_settings(config, config_path),
                                     effective, stop));
   repo->config_path_ = config_path;
   repo->config_ = std::move(config);

@@ -260,7 +260,7 @@ Result<DirEntry> Uploader::upload_root_file(const std::string& path, const sys::
 
 Result<DirEntry> Uploader::upload_stream() {
   auto root = std::make_shared<UploadDir>();
-  root->name = source_.info.path;
+  root->name = source_.path;
   root->mode = 0777;
   root->mtime = kUnsetTime;
   root->policies = policies_;

@@ -328,7 +328,7 @@ TEST_F(Upload, StandardInput) {
   source_.stream_fd = fds[0];
   const SnapshotManifest m = run();
   ::close(fds[0]);
-  EXPECT_EQ(m.root->name, "/data/src");
+  EXPECT_EQ(m.root->name, source_.path);
   EXPECT_EQ(m.root->mode, 0777U);
   EXPECT_EQ(rfc3339(m.root->mtime), "1754-08-30T22:43:41.128654848Z");
   const DirEntry file = find(m, "dump.sql");

@@ -19,6 +19,7 @@ import unittest
 
 CAIRN = ""
 MANY = 100_000
+NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 
 
 def skip_reason():
@@ -39,9 +40,9 @@ def skip_reason():
 class Mount:
     """A running `mount`; released at the end of the with block."""
 
-    def __init__(self, fixture, *arguments):
-        self.process = subprocess.Popen([CAIRN, "mount", *arguments], env=fixture.env, text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def __init__(self, fixture, *arguments, env=None, **process):
+        self.process = subprocess.Popen([CAIRN, "mount", *arguments], env=env or fixture.env, text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **process)
         self.lines = []
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
@@ -198,6 +199,79 @@ class MountTest(unittest.TestCase):
         self.assertIn("is not empty", refused(self.id, self.source))
         self.assertIn("malformed content ID", refused("nope", self.target))
         self.assertIn("not a directory", refused(f"{self.id}/empty", self.target))
+
+    def test_other_users_are_let_in_only_when_that_is_asked_for(self):
+        os.chmod(self.root, 0o755)
+
+        def as_nobody(*words):
+            done = subprocess.run(words, capture_output=True, text=True, check=False, **NOBODY)
+            return done.returncode, done.stdout, done.stderr
+
+        with Mount(self, self.id, self.target):
+            code, _, err = as_nobody("ls", self.target)
+            self.assertNotEqual(code, 0)
+            self.assertIn("ermission denied", err)
+        with Mount(self, self.id, self.target, "--fuse-allow-other"):
+            self.assertEqual(as_nobody("ls", self.target)[1].split(), ["big", "dangling", "dir", "empty", "link", "many"])
+            self.assertEqual(as_nobody("cat", self.at("dir/sub/b")), (0, "beta\n", ""))
+            code, _, err = as_nobody("cat", self.at("dir/a"))  # 0640 of somebody else
+            self.assertNotEqual(code, 0)
+            self.assertIn("ermission denied", err)
+
+    def test_over_a_directory_that_is_not_empty(self):
+        directory = os.path.join(self.root, "hidden")
+        os.makedirs(directory)
+        with open(os.path.join(directory, "mine"), "w", encoding="utf-8") as f:
+            f.write("mine")
+        with Mount(self, f"{self.id}/dir", directory, "--fuse-allow-non-empty-mount"):
+            self.assertEqual(sorted(os.listdir(directory)), ["a", "sub"])
+        self.assertEqual(os.listdir(directory), ["mine"])
+
+    def test_a_file_browser_is_opened(self):
+        programs, seen = os.path.join(self.root, "programs"), os.path.join(self.root, "browsed")
+        os.makedirs(programs)
+        with open(os.path.join(programs, "xdg-open"), "w", encoding="utf-8") as f:
+            f.write(f'#!/bin/sh\nls "$1" >{seen}.new && mv {seen}.new {seen}\n')
+        os.chmod(os.path.join(programs, "xdg-open"), 0o755)
+        env = {**self.env, "PATH": programs + ":" + os.environ["PATH"]}
+        with Mount(self, self.id, self.target, "--browse", env=env):
+            for _ in range(100):
+                if os.path.exists(seen):
+                    break
+                time.sleep(0.1)
+            with open(seen, encoding="utf-8") as f:
+                self.assertEqual(f.read().split(), ["big", "dangling", "dir", "empty", "link", "many"])
+        env["PATH"] = os.path.join(self.root, "nothing")  # no browser is no reason to fail
+        if shutil.which("fusermount3") is None or os.geteuid() == 0:
+            with Mount(self, self.id, self.target, "--browse", env=env) as mount:
+                self.assertIn("unable to open a file browser", "\n".join(mount.lines))
+
+    def test_an_ordinary_user(self):
+        helper = shutil.which("fusermount3")
+        if helper is None or not os.stat(helper).st_mode & 0o4000:
+            self.skipTest("fusermount3 is not set-uid: ordinary users cannot mount on this machine")
+        os.chmod(self.root, 0o755)
+        home = os.path.join(self.root, "nobody")
+        shutil.copytree(os.path.join(self.root, "repository"), os.path.join(home, "repository"))
+        target = os.path.join(home, "mnt")
+        os.mkdir(target)
+        for directory, directories, files in os.walk(home):
+            for name in [".", *directories, *files]:
+                os.lchown(os.path.join(directory, name), NOBODY["user"], NOBODY["group"])
+        program = os.path.join(home, "cairn")  # the build may lie where others cannot go
+        shutil.copy(CAIRN, program)
+        env = {**self.env, "HOME": home}
+        subprocess.run([program, "repository", "connect", "filesystem", f"--path={home}/repository"], env=env, check=True,
+                       capture_output=True, cwd="/", **NOBODY)
+        for end in (signal.SIGINT, signal.SIGTERM):
+            mount = Mount(self, self.id, target, env=env, executable=program, cwd="/", **NOBODY)
+            seen = subprocess.run(["cat", os.path.join(target, "dir/a")], capture_output=True, text=True, **NOBODY)
+            self.assertEqual(seen.stdout, "alpha\n", seen.stderr)
+            mount.process.send_signal(end)
+            self.assertEqual(mount.process.wait(timeout=30), 0)
+            mount.stop()
+            self.assertEqual(mount.lines[-2:], ["Unmounting...", "Unmounted."])
+            self.assertEqual(os.listdir(target), [])
 
     def test_a_temporary_mount_point(self):
         mount = Mount(self, self.id)

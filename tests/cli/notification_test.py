@@ -96,7 +96,11 @@ class MailHandler(socketserver.StreamRequestHandler):
 
 class Client:
     def __init__(self, binary, scratch):
-        self.binary = binary
+        self.binary, self.process = binary, {}
+        if os.geteuid() == 0:  # as an ordinary user: to root nothing is unreadable
+            self.binary = shutil.copy(binary, os.path.join(scratch, "cairn"))
+            self.process = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
+            os.chown(scratch, 65534, 65534)
         self.environment = {"PATH": os.environ["PATH"], "HOME": scratch, "TZ": "UTC", "KOPIA_PASSWORD": "top-secret",
                             "KOPIA_CHECK_FOR_UPDATES": "false"}
         self.run("repository", "create", "filesystem", "--path=" + os.path.join(scratch, "repo"),
@@ -104,7 +108,7 @@ class Client:
 
     def run(self, *words, fails=False, stdin=""):
         done = subprocess.run([self.binary, *words], env=self.environment, input=stdin, capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=60, check=False, **self.process)
         if (done.returncode != 0) != fails:
             raise AssertionError("%s: exit %d\n%s%s" % (" ".join(words), done.returncode, done.stdout, done.stderr))
         return done.stdout + done.stderr
@@ -194,7 +198,80 @@ def pushover(client):
     client.configure("pushover", "push", "--app-token=tok", "--user-key=key")
     manifest = json.loads(client.run("notification", "profile", "show", "--profile-name=push", "--raw", "--json"))
     expect(manifest["method"]["config"] == {"appToken": "tok", "format": "txt", "userKey": "key"}, manifest)
+    url = "http://127.0.0.1:%d/1/messages.json?secret" % server.server_port
+    client.configure("pushover", "push", "--endpoint=" + url)
+    client.test("push")
+    method, path, headers, body = server.requests.pop()
+    expect((method, path) == ("POST", "/1/messages.json?secret"), path)
+    expect(headers["Content-Type"] == "application/json", headers)
+    message = json.loads(body)
+    expect((message["token"], message["user"]) == ("tok", "key") and "html" not in message, message)
+    expect(message["title"] == "Test notification from lab", message)
+    expect(message["message"].startswith("This is a test notification"), message)
+    client.configure("pushover", "push", "--format=html")
+    client.test("push")
+    message = json.loads(server.requests.pop()[3])
+    expect(message["html"] == "1" and "<html>" in message["message"], message)
+    for status in (400, 429, 500):
+        server.status = status
+        text = client.test("push", fails=True)
+        expect("error sending pushover notification" in text and str(status) in text, text)
+        expect("tok" not in text.split("error sending")[1] and "secret" not in text, text)
     client.run("notification", "profile", "delete", "--profile-name=push")
+    server.shutdown()
+
+
+def snapshot_reports(client, scratch):
+    """One report a command, by the worst of its sources; profiles take what is severe enough for them."""
+    server = WebServer()
+    url = "http://127.0.0.1:%d/" % server.server_port
+    client.configure("webhook", "all", "--endpoint=%sall" % url)
+    client.configure("webhook", "bad", "--endpoint=%sbad" % url, "--min-severity=warning")
+    client.configure("webhook", "worst", "--endpoint=%sworst" % url, "--min-severity=error")
+
+    def create(*words, fails=False):
+        server.requests.clear()
+        client.run("snapshot", "create", *words, "--no-auto-maintenance", fails=fails)
+        reports = [r for r in server.requests if r[2]["Subject"].startswith("Snapshots on lab: ")]
+        return sorted(r[1] for r in reports), reports[0][2]["Subject"] if reports else "", reports[0][3] if reports else ""
+
+    good, gone = os.path.join(scratch, "good"), os.path.join(scratch, "gone")
+    os.mkdir(good)
+    with open(os.path.join(good, "a"), "w", encoding="utf-8") as f:
+        f.write("alpha\n")
+    who, subject, body = create(good)
+    expect((who, subject) == (["/all"], "Snapshots on lab: success"), (who, subject))
+    expect("alice@lab:%s\n" % good in body and "Files: 1, size: 6 B\n" in body and "Result: success\n" in body, body)
+    expect(create(good, "--no-send-snapshot-report") == ([], "", ""), "the report is not wanted")
+
+    who, subject, body = create(good, gone, fails=True)
+    expect((who, subject) == (["/all", "/bad", "/worst"], "Snapshots on lab: error"), (who, subject))
+    expect("Result: success\n" in body and "no such file or directory" in body, body)
+
+    strange = os.path.join(scratch, "strange")
+    os.mkdir(strange)
+    with open(os.path.join(strange, "closed"), "w", encoding="utf-8") as f:
+        f.write("secret\n")
+    os.chmod(os.path.join(strange, "closed"), 0)
+    client.run("policy", "set", strange, "--ignore-file-errors=true", "--no-auto-maintenance")
+    who, subject, body = create(strange)
+    expect((who, subject) == (["/all", "/bad"], "Snapshots on lab: warning"), (who, subject, body))
+    expect("1 error(s) ignored" in body, body)
+    client.run("policy", "set", strange, "--ignore-file-errors=false", "--no-auto-maintenance")
+    who, subject, body = create(strange, fails=True)
+    expect((who, subject) == (["/all", "/bad", "/worst"], "Snapshots on lab: error"), (who, subject))
+    expect("1 fatal error(s)" in body, body)
+
+    client.run("notification", "template", "set", "snapshot-report.txt", "--from-stdin",
+               stdin="Subject: Snapshots on lab: mine\n\n{{ range .EventArgs.Snapshots }}{{ .Files }} {{ end }}")
+    expect(create(good)[1:] == ("Snapshots on lab: mine", "1 "), "the customized template is used")
+    server.status = 500
+    server.requests.clear()
+    text = client.run("snapshot", "create", good, "--no-auto-maintenance")  # the snapshot stands all the same
+    expect('unable to send notification\t{"err":' in text and "Created snapshot" in text, text)
+    client.run("notification", "template", "remove", "snapshot-report.txt")
+    for name in ("all", "bad", "worst"):
+        client.run("notification", "profile", "delete", "--profile-name=" + name)
     server.shutdown()
 
 
@@ -240,6 +317,7 @@ def main():
         templates(client, server)
         client.run("notification", "profile", "delete", "--profile-name=hook")
         pushover(client)
+        snapshot_reports(client, scratch)
         mail(client)
         log = subprocess.run(["grep", "-rl", "pass-word", scratch], capture_output=True, text=True, check=False).stdout
         expect(log == "", "a password stands in " + log)

@@ -275,7 +275,7 @@ TEST_F(FilesystemContract, ConnectionInfo) {
   EXPECT_EQ((*reopened)->connection_info().to_json(), storage->connection_info().to_json());
   auto other = blob::open_storage({"gdrive", Json::object()}, {}, {});
   EXPECT_EQ(other.code(), Code::unsupported);
-  EXPECT_EQ(other.status().message(), "store type gdrive is not supported by this build");
+  EXPECT_EQ(other.status().message(), "storage type 'gdrive' not registered");
 }
 
 TEST_F(FilesystemContract, DeadlineEndsACall) {

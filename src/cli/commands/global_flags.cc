@@ -35,7 +35,7 @@ std::vector<FlagSpec> connection_flags() {
       {.name = "use-keyring",
        .default_value = "false",
        .env = "KOPIA_USE_KEYRING",
-       .help = "Also keep the password in the key ring of the desktop"},
+       .help = "Keep the password in the key ring of the desktop, where there is one"},
       {.name = "auto-maintenance",
        .default_value = "true",
        .help = "Run due maintenance after writing",

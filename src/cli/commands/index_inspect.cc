@@ -4,6 +4,7 @@
 #include "base/task_group.h"
 #include "cli/commands/commands.h"
 #include "cli/context.h"
+#include "repo/upgrade_index.h"
 
 namespace cairn::cli {
 namespace {
@@ -18,6 +19,7 @@ Result<std::vector<blob::BlobMetadata>> chosen_blobs(Context& context, const Par
       TRY_ASSIGN(auto more, repository.storage().list_all(prefix, context.stop()), "error listing index blobs");
       std::ranges::move(more, std::back_inserter(blobs));
     }
+    std::erase_if(blobs, [](const blob::BlobMetadata& blob) { return blob.id.text == repo::kPoisonBlobId; });
     return blobs;
   }
   if (command.boolean("active")) {

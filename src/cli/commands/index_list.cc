@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_set>
 
 #include "cli/commands/commands.h"
 #include "cli/context.h"
@@ -21,9 +22,28 @@ void sort_blobs(std::vector<blob::BlobMetadata>& blobs, const std::string& order
   });
 }
 
+// Index blobs that compaction has replaced, until maintenance deletes them.
+Status add_superseded(Context& context, repo::Repository& repository, std::vector<blob::BlobMetadata>& blobs) {
+  std::unordered_set<std::string> in_force;
+  for (const blob::BlobMetadata& blob : blobs) {
+    in_force.insert(blob.id.text);
+  }
+  const bool epochs = repository.format().current()->epoch.enabled;
+  for (const std::string_view prefix :
+       epochs ? std::vector<std::string_view>{"xn", "xs", "xr"} : std::vector<std::string_view>{"n"}) {
+    TRY_ASSIGN(const auto all, repository.storage().list_all(prefix, context.stop()), "error listing indexes");
+    std::ranges::copy_if(all, std::back_inserter(blobs),
+                         [&](const blob::BlobMetadata& blob) { return !in_force.contains(blob.id.text); });
+  }
+  return {};
+}
+
 Status run_index_list(Context& context, const ParsedCommand& command) {
   TRY_ASSIGN(const auto repository, context.open_repository({.read_only = true}));
   TRY_ASSIGN(index::ActiveSet active, repository->contents().indexes().active(context.stop()), "error listing indexes");
+  if (command.boolean("superseded")) {
+    TRY(add_superseded(context, *repository, active.blobs));
+  }
   sort_blobs(active.blobs, command.text("sort"));
   const bool as_json = command.boolean("json");
   std::optional<JsonList> json;
@@ -52,7 +72,7 @@ Status run_index_list(Context& context, const ParsedCommand& command) {
 
 void add_index_list(CommandTable& table) {
   std::vector<FlagSpec> flags = {{.name = "summary", .help = "Show the number of blobs at the end"},
-                                 {.name = "superseded", .help = "Accepted; only blobs in force are listed"},
+                                 {.name = "superseded", .help = "Also those that compaction has replaced"},
                                  {.name = "sort",
                                   .type = choice,
                                   .default_value = "time",

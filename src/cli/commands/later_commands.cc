@@ -4,25 +4,7 @@
 namespace cairn::cli {
 
 void add_later_commands(CommandTable& table) {
-  static const CommandSpec kLater[] = {
-      {.path = "repository repair"},
-      {.path = "repository upgrade"},
-      {.path = "server cancel"},
-      {.path = "server flush"},
-      {.path = "server pause"},
-      {.path = "server refresh"},
-      {.path = "server resume", .aliases = {"unpause"}},
-      {.path = "server shutdown"},
-      {.path = "server snapshot", .aliases = {"upload"}},
-      {.path = "server start"},
-      {.path = "server status"},
-      {.path = "server throttle"},
-  };
-  for (CommandSpec row : kLater) {
-    row.help = "Not available in this version yet";
-    row.hidden = row.later = true;
-    table.add(std::move(row));
-  }
+  table.add({.path = "server start", .help = "Not available in this version yet", .hidden = true, .later = true});
 }
 
 }  // namespace cairn::cli

@@ -307,7 +307,8 @@ void add_maintenance(CommandTable& table) {
                         .type = ValueType::choice,
                         .default_value = "full",
                         .help = "'none' only while no other client uses the repository",
-                        .choices = {"none", "full"}}},
+                        .choices = {"none", "full"},
+                        .refusal = "unhandled safety level"}},
              .run = run_run});
   table.add(
       {.path = "maintenance set",

@@ -22,7 +22,8 @@ FlagSpec safety_flag() {
           .type = choice,
           .default_value = "full",
           .help = "none: no other client uses the repository",
-          .choices = {"none", "full"}};
+          .choices = {"none", "full"},
+          .refusal = "unhandled safety level"};
 }
 
 maintenance::Safety safety_of(const ParsedCommand& command) {

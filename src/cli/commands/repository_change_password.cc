@@ -1,5 +1,6 @@
 #include "cli/commands/commands.h"
 #include "cli/connect_flow.h"
+#include "cli/key_ring.h"
 #include "cli/password.h"
 
 namespace cairn::cli {
@@ -15,10 +16,10 @@ Status run_change_password(Context& context, const ParsedCommand& command) {
     TRY(repository->format().change_password(password, context.stop()), "unable to change password");
     forget_cached_format(context, *repository);
     if (command.boolean("persist-credentials")) {
-      TRY(repo::persist_password(context.config_path(), password), "unable to persist password");
+      TRY(keep_password(context, password), "unable to persist password");
     } else {
       // A stored password that no longer opens anything would only confuse.
-      TRY(repo::delete_persisted_password(context.config_path()));
+      TRY(forget_password(context));
     }
     context.notice("NOTE: Repository password has been changed.");
     return {};

@@ -1,5 +1,6 @@
 #include "cli/commands/commands.h"
 #include "cli/context.h"
+#include "cli/key_ring.h"
 #include "sys/file.h"
 
 namespace cairn::cli {
@@ -11,6 +12,7 @@ Status run_disconnect(Context& context, const ParsedCommand&) {
     return error(Code::not_found, "{}: error loading config file: open {}: no such file or directory", kFrame,
                  context.config_path());
   }
+  TRY(forget_password(context));
   return repo::disconnect(context.config_path()).with_frame(kFrame);
 }
 

@@ -95,10 +95,10 @@ Status upgrade(Context& context, repo::Repository& repository, Parameters& p) {
   }
   context.notice("migrating current indexes to epoch format");
   const format::EpochParameters epochs = format::EpochParameters::defaults();
-  constexpr int kIndexVersion = 2;
-  TRY(repo::copy_index_to_epochs(repository, epochs, kIndexVersion, context.stop()), "error upgrading indices");
+  TRY(repo::copy_index_to_epochs(repository, epochs, repo::kUpgradedIndexVersion, context.stop()),
+      "error upgrading indices");
   p.version = std::max(p.version, 2);
-  p.index_version = kIndexVersion;
+  p.index_version = repo::kUpgradedIndexVersion;
   p.epoch = epochs;
   return {};
 }

@@ -56,8 +56,9 @@ Status run_sync_to(Context& context, const ParsedCommand& command) {
   const std::int64_t started = monotonic_ns();
   repo::SyncCallbacks callbacks;
   callbacks.on_compared = [&](const repo::SyncResult& r) {
-    progress.show(fmt::format("  Found {} in the destination repository ({})", r.in_destination.blobs,
+    progress.show(fmt::format("  Found {} BLOBs in the destination repository ({})", r.in_destination.blobs,
                               bytes_text(r.in_destination.bytes)));
+    progress.finish();
     progress.show(fmt::format("  Found {} in the source repository, {} ({}) to copy", counted(r.in_source),
                               r.to_copy.blobs, bytes_text(r.to_copy.bytes)));
     progress.finish();

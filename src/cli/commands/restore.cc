@@ -68,7 +68,10 @@ Result<std::vector<Job>> jobs_of(const ParsedCommand& command) {
     }
     return jobs;
   }
-  if (words.size() > 2) {
+  // A single path is restored where it was; the path of somebody else need not be that of a place here.
+  const auto p1 = words.front().find('@'), p2 = words.front().find(':');
+  const bool of_somebody = p1 != std::string::npos && p2 != std::string::npos && p1 < p2;
+  if (words.size() > 2 || (words.size() == 1 && of_somebody)) {
     return Status(Code::invalid_argument,
                   "unable to initialize output: restore requires a source and targetpath or placeholders");
   }

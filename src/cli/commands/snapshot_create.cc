@@ -9,6 +9,7 @@
 #include "cli/context.h"
 #include "cli/format.h"
 #include "cli/request_counts.h"
+#include "cli/snapshot_report.h"
 #include "cli/upload_view.h"
 #include "cli/values.h"
 #include "content/pack_ranges.h"
@@ -175,13 +176,15 @@ void report_created(Context& context, const ParsedCommand& command, repo::Reposi
 }
 
 void create_one(Context& context, const ParsedCommand& command, repo::Repository& repository, const CreateCall& call,
-                const std::string& argument, std::function<void()> before_save, std::vector<Status>& errors) {
+                const std::string& argument, SnapshotReport& report, std::function<void()> before_save,
+                std::vector<Status>& errors) {
   snapshot::CreateRequest request = call.request;
   request.before_save = std::move(before_save);
   const Status prepared = prepare_source(context, repository, call, argument, request);
   const std::string source = request.source.info.text();
   context.notice("Snapshotting {} ...", source);
   if (!prepared.ok()) {
+    report.add_failed(source, prepared.message());
     errors.push_back(prepared.with_frame("failed to prepare source"));
     errors.push_back(error(Code::invalid_argument, "upload error: unsupported source: {}", source));
     return;
@@ -193,9 +196,11 @@ void create_one(Context& context, const ParsedCommand& command, repo::Repository
   auto result = snapshot::create_snapshot(repository, request, context.stop());
   view.finish();
   if (!result.ok()) {
+    report.add_failed(source, result.status().message());
     errors.push_back(std::move(result).status());
     return;
   }
+  report.add(result->manifest, result->saved);
   report_created(context, command, repository, call, *result, {monotonic_ns() - start_ns});
   const snapshot::Stats& stats = result->manifest.stats;
   if (stats.ignored_error_count > 0) {
@@ -235,6 +240,7 @@ Status run_snapshot_create(Context& context, const ParsedCommand& command) {
   if (sources.empty()) {
     return error(Code::invalid_argument, "no snapshot sources");
   }
+  SnapshotReport report;
   std::vector<Status> errors;
   MaintenanceOutlook outlook(context, *repository);
   // Where every request takes its time, the log is stored beside the last snapshot's own last requests, unless
@@ -252,7 +258,10 @@ Status run_snapshot_create(Context& context, const ParsedCommand& command) {
       break;
     }
     const bool last = &source == &sources.back();
-    create_one(context, command, *repository, call, source, last ? last_save : std::function<void()>(), errors);
+    create_one(context, command, *repository, call, source, report, last ? last_save : std::function<void()>(), errors);
+  }
+  if (command.boolean("send-snapshot-report")) {
+    report.send(context, *repository);
   }
   log_keeper = {};
   TRY(combine(std::move(errors)));
