@@ -9,6 +9,8 @@ namespace {
 
 // Of one index blob published from sorted runs: what building it takes stays small.
 constexpr std::size_t kPublishedEntriesMax = 256 << 10;
+// Packs that no index names are kept for as long as others believe that their session lives: 96 hours.
+constexpr Duration kSessionTrusted = hours(72);
 
 class FlushPass {
  public:
@@ -161,6 +163,12 @@ Status ContentManagerImpl::flush_in_gate(std::stop_token stop) {
     const std::lock_guard lock(mutex_);
     if (hold_index_) {
       return {};
+    }
+    if (session_open_ && options_.clock->now() - session_started_ > kSessionTrusted) {
+      dead_ = error(Code::failed_precondition,
+                    "this process stood still for so long that others may have removed what it stored; nothing of it "
+                    "was published, run the command again");
+      return dead_;
     }
   }
   return flush_index(stop);

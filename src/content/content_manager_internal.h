@@ -169,6 +169,7 @@ class ContentManagerImpl final : public ContentManager {
   std::map<BlobId, CommittedIndex::ReaderPtr> spilled_;
   std::string session_id_;
   BlobId session_marker_;
+  Timestamp session_started_{};
   Status dead_;          // an encoder erred: nothing more may be written
   Status upload_error_;  // latest failed upload; flush() retries
   Timestamp last_index_flush_;

@@ -494,6 +494,25 @@ TEST(ContentManager, MarksWhereTheContentIsAfterDaysInTheCallBefore) {
   EXPECT_NE(after->pack, before->pack);
 }
 
+TEST(ContentManager, PublishesNothingOfASessionThatOthersHoldForDead) {
+  FakeClock clock;
+  TestRepository repo({}, clock);
+  ASSERT_OK(repo.status());
+  ContentOptions options;
+  options.clock = &clock;
+  options.index_flush_interval = hours(1000);
+  auto slow = repo.open(options);
+  ASSERT_OK(slow);
+  const auto id = (*slow)->write(text("stored four days ago").view(), 0, compress::kNone, {});
+  ASSERT_OK(id);
+  clock.advance(hours(97));
+  EXPECT_TRUE((*slow)->flush({}).is(Code::failed_precondition));
+  EXPECT_TRUE((*slow)->flush({}).is(Code::failed_precondition));
+  auto reader = repo.open(options);
+  ASSERT_OK(reader);
+  EXPECT_EQ((*reader)->info(*id, {}).code(), Code::not_found);
+}
+
 TEST(Session, IdFollowsThirtyDayPeriods) {
   auto t = parse_rfc3339("2024-01-02T03:04:05Z");
   ASSERT_OK(t);

@@ -180,6 +180,7 @@ Status ContentManagerImpl::ensure_session(std::stop_token stop) {
   const std::lock_guard lock(mutex_);
   session_id_ = info.id;
   session_marker_ = std::move(marker);
+  session_started_ = info.start_time;
   session_open_ = true;
   return {};
 }

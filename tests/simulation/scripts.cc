@@ -68,18 +68,22 @@ void reuse_of_marked(Writer& w, World&) {
   w.maintain(0, when + hours(26));
 }
 
-// A writer stands still for days between its packs and its index.
+// A writer stands still for days between its packs and its index; sometimes for longer than its session is respected.
 void no_session(Writer& w, World& world) {
   w.script.kopia = world.chance(2) ? 0 : kNoClient;  // who collects does not matter
   w.backup(1, {}, 0);
-  w.at(1, hours(3), [&world](Clients& c, Process& p) {
-    world.freeze_at(p.client, Call::put, "xn", hours(static_cast<std::int64_t>(36 + world.random(30))));
+  const bool longer = world.chance(4);
+  w.at(1, hours(3), [&world, longer](Clients& c, Process& p) {
+    const auto more = hours(static_cast<std::int64_t>(world.random(30)));
+    world.freeze_at(p.client, Call::put, longer ? "q" : "xn", hours(longer ? 110 : 36) + more);
     c.files(p.client).assign(kFiles, 1);
     return c.backup(p, [] { return Duration{}; });
   });
   w.maintain(0, hours(28) + w.some_minutes(0, 60));
   w.maintain(0, hours(31) + w.some_minutes(0, 120));
   w.maintain(0, hours(34) + w.some_minutes(0, 120));
+  w.maintain(0, hours(102));
+  w.maintain(0, hours(105));
 }
 
 // Readers are at work while packs are joined, on a storage whose lists are old.
