@@ -8,7 +8,7 @@ namespace cairn::snapshot {
 namespace {
 
 // Bytes of ranges that are being read; while a content is decoded it is in memory twice.
-constexpr std::size_t kBytesInFlightMax = std::size_t{40} << 20;
+constexpr std::size_t kBytesInFlightMax = std::size_t{28} << 20;
 
 }  // namespace
 
