@@ -7,8 +7,8 @@
 namespace cairn::snapshot {
 namespace {
 
-// Bytes of ranges that are being read; while a content is decoded it is in memory twice.
-constexpr std::size_t kBytesInFlightMax = std::size_t{28} << 20;
+// Bytes of ranges that are being read, and of the longest content of each once it is decoded.
+constexpr std::size_t kBytesInFlightMax = std::size_t{56} << 20;
 
 }  // namespace
 
@@ -77,7 +77,11 @@ Status ContentVerifier::finish(std::stop_token stop) {
 Status ContentVerifier::work_off(std::unique_ptr<Batch> batch, std::stop_token stop) {
   const auto ranges = content::merge_into_ranges(batch->items, options_.limits);
   const auto verify = [&](std::size_t i, std::stop_token inner) -> Status {
-    const auto lease = budget_.take(ranges[i].length);
+    std::size_t decoded = 0;
+    for (std::size_t at = ranges[i].first; at < ranges[i].last; ++at) {
+      decoded = std::max<std::size_t>(decoded, batch->items[at].original_length);
+    }
+    const auto lease = budget_.take(ranges[i].length + decoded);
     const auto each = [&](std::size_t item, const Buffer* plain) -> Status {
       if (plain == nullptr) {
         return verify_slowly(*batch, item, inner);
