@@ -28,6 +28,7 @@ class KopiaContents final : public content::ContentManager {
   void hold_index_flush(bool hold) override { hold_index_ = hold; }
   Status iterate(const content::IterateOptions& options, const std::function<Status(const content::ContentInfo&)>& fn,
                  std::stop_token stop) override;
+  std::size_t count() const override { return committed_.size(); }
   Status refresh(std::stop_token stop) override;
   std::uint64_t revision() const override { return revision_; }
   content::WriteStats stats() const override { return {}; }
@@ -37,6 +38,10 @@ class KopiaContents final : public content::ContentManager {
   const format::UnitCrypto& crypto() const override { return *crypto_; }
   blob::Storage& storage() override { return *storage_; }
   bool read_only() const override { return options_.read_only; }
+  const std::string& scratch_directory() const override {
+    static const std::string none;
+    return none;
+  }
 
   KopiaIndex& index() { return index_; }
   // During maintenance what is known of others' writes stays as it is.
