@@ -164,8 +164,8 @@ def an_upgrade_says_what_the_real_one_said(make):
     expect("\nWaiting for 3s to allow all other kopia clients to drain ...\n" in text, text)
     done = json.loads(repo.run("repository", "status", "--json"))
     expect(done["contentFormat"] == upgraded["format"]["contentFormat"], done)
-    theirs = [b["id"] for b in upgraded["blobs"] if b["id"].startswith("n0")]
-    expect(repo.blobs("n0") == theirs, "the same blob keeps old programs out")
+    theirs = [b["id"] for b in upgraded["blobs"] if b["id"].startswith("n00000000")]
+    expect(repo.blobs("n00000000") == theirs == [POISON], "the same blob keeps old programs out")
 
 
 def the_real_upgrade_is_understood(make):

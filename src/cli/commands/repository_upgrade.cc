@@ -12,9 +12,10 @@ using format::UpgradeLock;
 Status check_enabled(const Context& context) {
   return context.upgrade_lock_enabled()
              ? Status()
-             : error(Code::failed_precondition,
-                     "upgrading a repository keeps every other client out of it; set the environment variable "
-                     "KOPIA_UPGRADE_LOCK_ENABLED=true on this and on all other clients to go on");
+             : error(
+                   Code::failed_precondition,
+                   "{}: error: please set \"KOPIA_UPGRADE_LOCK_ENABLED\" env variable to use this feature, try --help",
+                   context.program());
 }
 
 // Who upgrades: --upgrade-owner-id, else this connection's identity.

@@ -53,6 +53,7 @@ class ControlClient {
   // `word` as Go's client writes the method: "Get". The answer's JSON. Errors name the status and what the server says.
   Result<Json> call(std::string_view word, const std::string& path, const std::string& body = "") {
     net::HttpRequest request;
+    request.method.clear();
     for (const char c : word) {
       request.method += static_cast<char>(std::toupper(c));
     }
