@@ -94,7 +94,7 @@ TEST(Template, IsBounded) {
 TEST(Template, BuiltinTextsRender) {
   const Json event = *Json::parse(R"({"EventTime":"now","Hostname":"h","Program":"p","Version":"1",
       "EventArgs":{"Operation":"op","OperationDetails":"d","Error":"e<","StartTime":"s","EndTime":"t","Status":"error",
-      "Snapshots":[{"Source":"a@b:/c","StartTime":"s","Files":1,"Size":"2 KB","Error":"bad"}]}})");
+      "Snapshots":[{"Source":"a@b:/c","StartTime":"s","Files":1,"Size":"2 KB","Duration":"1s","Result":"bad"}]}})");
   for (const std::string& name : builtin_template_names()) {
     auto out = render_template(builtin_template(name), event);
     ASSERT_TRUE(out.ok()) << name << ": " << out.status().message();
