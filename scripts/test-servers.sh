@@ -62,7 +62,8 @@ build_pip() {
   mkdir -p "$folder"
   if python3 -m venv "$folder/venv" >"$folder/build.log" 2>&1 &&
     "$folder/venv/bin/pip" install --disable-pip-version-check "$package==$version" >>"$folder/build.log" 2>&1; then
-    ln -sfn venv/bin/python "$folder/$name"
+    # No link: Python looks for its packages beside the name it was called by.
+    printf '#!/bin/sh\nexec "%s/venv/bin/python" "$@"\n' "$folder" >"$folder/$name" && chmod +x "$folder/$name"
     rm -f "$folder/missing"
   else
     why "$name" "$folder" "installing it failed, see $folder/build.log"

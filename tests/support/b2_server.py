@@ -192,7 +192,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         as_json = [("Content-Type", "application/json;charset=utf-8")]
         if path.startswith("/b2api/v3/b2_upload_file/"):
             # Not under the lock: the simulator refuses two uploads at one address at a time.
-            return 200, json.dumps(account.upload(path, self.headers, body)).encode(), as_json
+            return 200, json.dumps(account.upload(path, self.headers, body), default=sorted).encode(), as_json
         with account.lock:
             if path == "/b2api/v3/b2_authorize_account":
                 key_id, _, key = base64.b64decode(token.removeprefix("Basic ")).decode().partition(":")
@@ -203,7 +203,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     raise Refused(400, "bad_request", call)
                 if token not in account.sim.auth_token_to_key:
                     raise Refused(401, "bad_auth_token")
-                return 200, json.dumps(getattr(account, call)(token, json.loads(body), url)).encode(), as_json
+                return 200, json.dumps(getattr(account, call)(token, json.loads(body), url), default=sorted).encode(), as_json
             if path.startswith("/file/"):
                 _, _, bucket, name = path.split("/", 3)
                 return self.part(*account.download(token, urllib.parse.unquote(bucket), urllib.parse.unquote(name)))
