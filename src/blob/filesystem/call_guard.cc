@@ -13,7 +13,7 @@ class ApartThreads {
     const std::lock_guard lock(mutex_);
     jobs_.push_back(std::move(job));
     if (jobs_.size() > idle_) {
-      std::thread([this] { work(); }).detach();
+      std::jthread([this] { work(); }).detach();  // allowed: a call that hangs keeps its thread for ever
     } else {
       wake_.notify_one();
     }
