@@ -68,8 +68,10 @@ constexpr std::string_view kWithout[] = {
     "notification profile show", "notification profile test", "notification template list",
     "notification template show", "policy export", "policy list", "policy show", "repository connect",
     "repository disconnect", "repository set-client", "repository status", "repository throttle", "restore",
-    "server acl list", "server users hash-password", "server users info", "server users list", "session list", "show",
-    "snapshot estimate", "snapshot list", "snapshot restore", "snapshot verify", "status", "verify",
+    "server acl list", "server cancel", "server flush", "server pause", "server refresh", "server resume",
+    "server shutdown", "server snapshot", "server status", "server throttle", "server users hash-password",
+    "server users info", "server users list", "session list", "show", "snapshot estimate", "snapshot list",
+    "snapshot restore", "snapshot verify", "status", "verify",
     // Works on a directory tree and on no store; tests/cli/low_level_test.py.
     "blob shards modify",
     // The same function for every store; that of the file system is below.
@@ -78,6 +80,10 @@ constexpr std::string_view kWithout[] = {
     "repository create webdav", "repository sync-to azure", "repository sync-to b2", "repository sync-to from-config",
     "repository sync-to gcs", "repository sync-to gdrive", "repository sync-to rclone", "repository sync-to s3",
     "repository sync-to sftp", "repository sync-to webdav"};
+
+// What writes, but cannot be part of this history: it needs repositories of older formats. tests/cli/upgrade_test.py
+// kills an upgrade at random moments; repair is one put of a blob that is missing.
+constexpr std::string_view kElsewhere[] = {"repository repair", "repository upgrade"};
 
 struct Command {
   std::string path;                  // in the table
@@ -106,6 +112,9 @@ std::vector<Command> history() {
       {"snapshot copy-history", {"alice@lab:{dir}/src", "bob@lab:/copied"}},
       {"snapshot move-history", {"bob@lab:/copied", "carol@lab:/moved"}, "/main", true},
       {"snapshot fix remove-files", {"--commit", "--source=carol@lab:/moved", "--filename=b"}},
+      {"repository sync-to filesystem", {"--path=/copy"}, "/copy"},
+      {"blob delete", {"{victim_pack}"}, "/main", true, false},
+      {"heal", {"--from={copy}"}},
       {"blob delete", {"{victim_pack}"}, "/main", true, false},
       {"snapshot fix invalid-files", {"--commit", "--verify-files-percent=100"}},
       {"repository create filesystem",
@@ -117,9 +126,6 @@ std::vector<Command> history() {
       {"repository replicate",
        {"--to-config={dir}/second.config", "--to-password=test-password", "alice@lab:{dir}/src"},
        "/second"},
-      {"repository sync-to filesystem", {"--path=/copy"}, "/copy"},
-      {"blob delete", {"{victim_pack}"}, "/main", true, false},
-      {"heal", {"--from={copy}"}},
       {"snapshot create", {"{dir}/other", "--config-file={dir}/second.config"}, "/second", false, false},
       {"snapshot migrate", {"--source-config={dir}/second.config", "--all"}},
       {"notification profile configure email",
@@ -375,7 +381,8 @@ TEST(CommandTable, EveryCommandHasCrashPointsOrWritesNothing) {
     if (c.run == nullptr || c.later || cli::command_table().is_group(c)) {
       continue;
     }
-    const bool without = std::ranges::any_of(kWithout, [&](std::string_view w) { return is_below(c.path, w); });
+    const auto below = [&](std::string_view w) { return is_below(c.path, w); };
+    const bool without = std::ranges::any_of(kWithout, below) || std::ranges::any_of(kElsewhere, below);
     EXPECT_TRUE(without != run.contains(c.path))
         << c.path << ": a command that writes into a repository has a row in history(), another one in kWithout";
   }
