@@ -120,11 +120,16 @@ TEST_F(ScriptedStore, AzurePointInTimeShowsTheVersionsOfThen) {
     if (line.find("include=metadata%2Cversions") == std::string::npos) {
       return RawHttpServer::answer("400 Bad Request", "");
     }
+    if (line.find("prefix=x-p2") != std::string::npos) {
+      return azure_page(azure_blob("p2", "2024-01-05T00:00:00.0000001Z"));
+    }
     return line.find("marker=m1") == std::string::npos
                ? azure_page(azure_blob("p1", "2024-01-01T00:00:00.0000001Z"), "m1")
                : azure_page(azure_blob("p1", "2024-01-02T00:00:00.0000001Z") +
                             azure_blob("p1", "2024-01-04T00:00:00.0000001Z") +
-                            azure_blob("p2", "2024-01-05T00:00:00.0000001Z"));
+                            (line.find("prefix=x-p1") == std::string::npos
+                                 ? azure_blob("p2", "2024-01-05T00:00:00.0000001Z")
+                                 : ""));
   };
   const auto view = open_azure({{"pointInTime", "2024-01-03T00:00:00Z"}});
   ASSERT_TRUE(view.ok()) << view.status().message();
@@ -292,8 +297,9 @@ TEST_F(ScriptedStore, AStaleListingIsCompleted) {
     if (line.find("/o/x-p1?fields") != std::string::npos && !removed) {
       return RawHttpServer::answer("200 OK", gcs_object("p1", 1));
     }
-    return line.find("/o?") != std::string::npos ? gcs_page(gcs_object("p0"))
-                                                 : RawHttpServer::answer("404 Not Found", "");
+    return line.find("/o?") != std::string::npos
+               ? gcs_page(line.find("prefix=x-q&") == std::string::npos ? gcs_object("p0") : "")
+               : RawHttpServer::answer("404 Not Found", "");
   };
   const auto storage = open_gcs();
   ASSERT_TRUE(storage.ok());
