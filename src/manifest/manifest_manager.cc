@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kLoadThreads = 8;
 constexpr std::size_t kAutoCompactContents = 16;
+constexpr Duration kTombstonesKept = hours(24);  // longer than any client takes from reading manifests to merging them
 constexpr std::size_t kManifestContentSizeMax = std::size_t{512} << 20;
 
 // One manifest or tombstone. The payload stays as text: thousands of documents as trees would cost ten times as much.
@@ -219,14 +220,17 @@ class Manager final : public ManifestManager {
     TRY(contents_.refresh(stop));
     invalidate();
     TRY(load_if_needed(stop));
-    std::vector<Entry> live;
+    // Nor may one that is merged away be missing where another client, who has not seen it yet, merges at the same
+    // time: his content would bring the manifest back.
+    const Timestamp tombstones_since = clock_.now() - kTombstonesKept;
+    std::vector<Entry> kept;
     std::set<ContentId> old;
     {
       const std::lock_guard lock(mutex_);
       old = loaded_contents_;
       for (const auto& [id, e] : committed_) {
-        if (!e.deleted) {
-          live.push_back(e);
+        if (!e.deleted || e.modified > tombstones_since) {
+          kept.push_back(e);
         }
       }
     }
@@ -234,7 +238,7 @@ class Manager final : public ManifestManager {
       return {};
     }
     std::vector<const Entry*> refs;
-    for (const Entry& e : live) {
+    for (const Entry& e : kept) {
       refs.push_back(&e);
     }
     // One index flush: the new content and the removals of the old ones become visible together.

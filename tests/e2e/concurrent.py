@@ -114,7 +114,8 @@ def test(options, directory):
     shutil.rmtree(os.path.join(directory, "owner", "cache"), ignore_errors=True)
     fresh = race.client("afterwards")
     if set(fresh.complete_snapshots()) != set(race.saved):
-        raise Failed("the list afterwards is not what was acknowledged")
+        listed = set(fresh.complete_snapshots())
+        raise Failed(f"afterwards, not listed: {set(race.saved) - listed}; not acknowledged: {listed - set(race.saved)}")
     fresh.verify()
     for snapshot, wanted in sorted(race.saved.items()):
         if restored_digest(fresh, snapshot, directory) != wanted:
