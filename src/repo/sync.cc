@@ -149,7 +149,17 @@ Status Sync::for_all(Rank rank, const std::vector<BlobMetadata>& blobs,
       chosen.push_back(&b);
     }
   }
-  return parallel_for(chosen.size(), std::max(1U, options_.parallel), stop,
+  unsigned parallel = std::max(1U, options_.parallel);
+  if (rank == Rank::indexes) {
+    // One after the other, markers of epochs and of deletions first, then the newest: where a copy ends early, what it
+    // lacks is older than what it has. An old index blob alone would name packs that have been gone for long.
+    parallel = 1;
+    const auto is_marker = [](const BlobMetadata& b) { return b.id.starts_with("xe") || b.id.starts_with("xw"); };
+    std::ranges::stable_sort(chosen, [&](const BlobMetadata* a, const BlobMetadata* b) {
+      return is_marker(*a) != is_marker(*b) ? is_marker(*a) : a->timestamp > b->timestamp;
+    });
+  }
+  return parallel_for(chosen.size(), parallel, stop,
                       [&](std::size_t i, std::stop_token inner) { return (this->*work)(*chosen[i], inner); });
 }
 
