@@ -588,7 +588,6 @@ TEST(S3Options, WhatCannotWorkIsSaid) {
   EXPECT_EQ(code_of("bucket", "a/b"), Code::invalid_argument);
   EXPECT_EQ(code_of("endpoint", "http://x"), Code::invalid_argument);
   EXPECT_EQ(code_of("rootCA", "%"), Code::invalid_argument);
-  EXPECT_EQ(code_of("roleARN", "arn:x"), Code::unsupported);
   EXPECT_EQ(code_of("pointInTime", "yesterday"), Code::invalid_argument);
   EXPECT_EQ(code_of("region", "x"), Code::ok);
 }

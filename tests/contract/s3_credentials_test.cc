@@ -73,7 +73,7 @@ class S3CredentialsTest : public ::testing::Test {
       config.set(key, value);
     }
     TRY_ASSIGN(const S3Options options, S3Options::from_json(config));
-    return blob::open_s3(options, {}, {});
+    return blob::open_s3(options, {.create = true}, {});
   }
   // The keys and the session token of the last request that reached the storage.
   std::string used() {

@@ -29,9 +29,10 @@ std::string environment(const char* name) {
   return value != nullptr ? value : "";
 }
 
-Result<net::HttpResponse> ask(const HttpPtr& http, net::HttpRequest request, const std::stop_token& stop) {
+Result<net::HttpResponse> ask(const HttpPtr& http, net::HttpRequest request, const std::stop_token& stop,
+                              Duration deadline = seconds(20)) {
   request.response_max = kAnswerMax;
-  request.deadline = seconds(20);
+  request.deadline = deadline;
   return http->send(request, stop);
 }
 
@@ -82,12 +83,13 @@ Result<S3Keys> instance_keys(const HttpPtr& http, const std::stop_token& stop) {
   first.method = "PUT";
   first.url = service + "/latest/api/token";
   first.set("X-aws-ec2-metadata-token-ttl-seconds", "21600");
-  auto token = ask(http, std::move(first), stop);
-  if (!token.ok() && token.code() != Code::cancelled) {
+  auto token = ask(http, std::move(first), stop, seconds(3));
+  if (token.code() == Code::cancelled) {
+    return std::move(token).status();
+  }
+  if (!token.ok() || !token->ok()) {
     return error(Code::invalid_argument, "{}", kNoKeys);  // this is no such machine
   }
-  TRY(token);
-  TRY(token->ok() ? Status() : net::http_error(*token, kWhat));
   const std::string path = service + "/latest/meta-data/iam/security-credentials/";
   const auto read = [&](const std::string& url) -> Result<net::HttpResponse> {
     net::HttpRequest request;
