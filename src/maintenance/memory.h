@@ -27,7 +27,7 @@ struct MemoryBudget {
   // Of one shard of a compacted index: building, sealing and reading back one takes some 200 bytes an entry.
   std::size_t shard_entries() const { return std::clamp(total >> 10, std::size_t{64} << 10, std::size_t{512} << 10); }
   // Where mapped pages are given back: what is allocated and what is mapped between two looks comes on top.
-  std::size_t resident() const { return total / 4 * 3; }
+  std::size_t resident() const { return total / 2; }
 };
 
 // Content ids, sorted; sys::RecordSorter. Not thread-safe.
