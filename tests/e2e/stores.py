@@ -328,9 +328,9 @@ class B2(Store):
     def through(self, port):
         os.environ["B2_ENVIRONMENT"] = f"http://127.0.0.1:{port}"
 
-    def control(self, name, **arguments):
+    def control(self, call, **arguments):
         """What b2_server.py offers to tests."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/test/{name}", json.dumps(arguments).encode())
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/test/{call}", json.dumps(arguments).encode())
         return json.load(urllib.request.urlopen(request))
 
     def places(self):

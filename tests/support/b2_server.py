@@ -76,7 +76,8 @@ class Account:
         start, prefix = args.get("startFileName"), args.get("prefix", "")
         if start and not start.startswith(prefix):
             raise Refused(400, "bad_request", "startFileName")
-        return self.sim.list_file_names(self.sim.API_URL, token, args["bucketId"], start, args.get("maxFileCount"), prefix)
+        # The simulator ends at the first name without the prefix, also when that comes before those that have it.
+        return self.sim.list_file_names(self.sim.API_URL, token, args["bucketId"], start or prefix, args.get("maxFileCount"), prefix)
 
     def get_upload_url(self, token, args, url):
         # The simulator's own check forgets which bucket is meant, and would refuse keys of one bucket.
