@@ -15,7 +15,8 @@ namespace cairn::maintenance {
 
 struct MemoryBudget {
   static constexpr std::size_t kDefaultMax = std::size_t{512} << 20;
-  static constexpr std::size_t kMin = std::size_t{64} << 20;
+  static constexpr std::size_t kMin = std::size_t{192}
+                                      << 20;  // what a run allocates whatever the limit, and some mapped pages
   std::size_t total = kDefaultMax;
 
   // Of one set of contents while it grows; there are at most two at once.
@@ -27,7 +28,7 @@ struct MemoryBudget {
   // Of one shard of a compacted index: building, sealing and reading back one takes some 200 bytes an entry.
   std::size_t shard_entries() const { return std::clamp(total >> 10, std::size_t{64} << 10, std::size_t{512} << 10); }
   // Where mapped pages are given back: what is allocated and what is mapped between two looks comes on top.
-  std::size_t resident() const { return total / 2; }
+  std::size_t resident() const { return total / 4 * 3; }
 };
 
 // Content ids, sorted; sys::RecordSorter. Not thread-safe.
