@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 JOBS ?= $(shell nproc)
-TEST_JOBS ?= 2
+TEST_JOBS ?= 3
 CTEST_ARGS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
-test_jobs=${TEST_JOBS:-2}
+test_jobs=${TEST_JOBS:-3}
 
 scripts/install-deps.sh build test
 scripts/test-servers.sh
