@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
@@ -181,7 +182,7 @@ constexpr Failure kFailures[] = {
     {CURLE_TOO_MANY_REDIRECTS, Code::unavailable, "too many redirects"},
 };
 
-Status failure_status(CURL* easy, CURLcode result, const Url& url, const char* detail) {
+Status failure_status(CURL* easy, CURLcode result, const Url& url, const std::string& unix_socket, const char* detail) {
   if (result == CURLE_COULDNT_RESOLVE_HOST) {
     return error(Code::unavailable, "dial tcp: lookup {}: no such host", url.host());
   }
@@ -191,7 +192,8 @@ Status failure_status(CURL* easy, CURLcode result, const Url& url, const char* d
   if (result == CURLE_COULDNT_CONNECT) {
     long reason = 0;
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &reason);
-    return error(Code::unavailable, "dial tcp {}: connect: {}", url.authority,
+    return error(Code::unavailable, "dial {} {}: connect: {}", unix_socket.empty() ? "tcp" : "unix",
+                 unix_socket.empty() ? url.authority : unix_socket,
                  reason != 0 ? errno_text(static_cast<int>(reason)) : detail);
   }
   if (*detail == 0) {
@@ -295,7 +297,10 @@ void HttpClient::Impl::set_connection_options(CURL* easy, const HttpRequest& req
     set(CURLOPT_CAINFO_BLOB, &pem);
     set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }
-  if (is_loopback(url.host())) {
+  if (!options.unix_socket.empty()) {
+    set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
+    set(CURLOPT_PROXY, "");
+  } else if (is_loopback(url.host())) {
     set(CURLOPT_PROXY, "");
   } else if (const std::string upper = environment("HTTP_PROXY");
              url.scheme == "http" && environment("http_proxy").empty() && !upper.empty()) {
@@ -359,6 +364,10 @@ HttpClient::~HttpClient() = default;
 
 Result<std::shared_ptr<HttpClient>> HttpClient::create(const HttpOptions& options) {
   initialise_library();
+  if (options.unix_socket.size() >= sizeof(sockaddr_un::sun_path)) {
+    return error(Code::invalid_argument, "the path of a socket file has at most {} bytes: {}",
+                 sizeof(sockaddr_un::sun_path) - 1, options.unix_socket);
+  }
   if (!options.root_ca_pem.empty() && options.root_ca_pem.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
     return error(Code::invalid_argument, "certificate authority is not in PEM form");
   }
@@ -405,7 +414,7 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request, std::stop_toke
     if (receiver.too_long) {
       return error(Code::corrupt, "{}: response is longer than {} bytes", url.authority, request.response_max);
     }
-    return failure_status(easy, result, url, detail);
+    return failure_status(easy, result, url, impl_->options.unix_socket, detail);
   }
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);

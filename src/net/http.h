@@ -50,6 +50,7 @@ struct HttpOptions {
   std::string root_ca_pem;              // trusted instead of the system's authorities
   bool verify_tls = true;               //
   std::string certificate_fingerprint;  // SHA-256, hex: exactly this certificate is trusted, by whomever signed
+  std::string unix_socket;              // path: connections go to this socket file, whatever host a URL names
   std::string user_agent = "cairn";
   Duration connect_timeout = seconds(20);
   Duration stall_timeout = seconds(60);  // without a single byte in either direction
@@ -74,10 +75,10 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   // Any status the server answers with is success of this call. Errors:
-  //   unavailable          "lookup HOST: no such host", "dial HOST: connection refused", connection lost, body cut
-  //   short deadline             no answer in time failed_precondition  "tls: …": the certificate cannot be verified (a
-  //   retry would not help) cancelled            at once after a stop request corrupt              not HTTP, or a body
-  //   longer than response_max invalid_argument     malformed URL
+  // unavailable: "lookup HOST: no such host", "dial HOST: connection refused", connection lost, body cut short.
+  // deadline: no answer in time. cancelled: at once after a stop request. invalid_argument: malformed URL.
+  // failed_precondition: "tls: …", the certificate cannot be verified (a retry would not help).
+  // corrupt: not HTTP, or a body longer than response_max.
   Result<HttpResponse> send(const HttpRequest& request, std::stop_token stop);
   const HttpStats& stats() const;
 

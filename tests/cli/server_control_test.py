@@ -12,6 +12,8 @@ import http.server
 import json
 import os
 import shutil
+import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -23,14 +25,21 @@ SOURCES = [("lab", "alice", "/data", "IDLE"), ("lab", "alice", "/a b&c", "UPLOAD
 
 
 class Server(http.server.ThreadingHTTPServer):
-    def __init__(self, certificate=None):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, certificate=None, socket_file=None):
+        self.address_family = socket.AF_UNIX if socket_file else socket.AF_INET
+        super().__init__(socket_file or ("127.0.0.1", 0), Handler)
         self.requests, self.limits = [], {}
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
             self.socket = context.wrap_socket(self.socket, server_side=True)
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def server_bind(self):
+        if self.address_family == socket.AF_INET:
+            return super().server_bind()
+        self.server_name, self.server_port = "localhost", 0
+        return socketserver.TCPServer.server_bind(self)
 
     def handle_error(self, *_):  # refused handshakes are part of the test
         pass
@@ -39,6 +48,9 @@ class Server(http.server.ThreadingHTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+    def address_string(self):
+        return "client"
 
     def answer(self, status, body):
         data = json.dumps(body).encode() if body is not None else b""
@@ -144,6 +156,16 @@ def main():
     expect(run("throttle", "set", *ctl), (0, "", "No changes made.\n"))
     expect([r[0] for r in server.requests], ["GET"])
 
+    behind_file = root + "/control.sock"
+    Server(socket_file=behind_file)
+    over_file = ["--address=unix+http://" + behind_file, ctl[1]]
+    expect(run("status", *over_file), (0, local, ""))
+    expect(run("snapshot", "/data", *over_file), (0, "", "Success alice@lab:/data\n"))
+    expect(run("status", "--address=unix+http://%s/none" % root),
+           (1, "", 'unable to list sources: error running http request: Get "http://localhost/api/v1/control/sources": '
+                   "dial unix %s/none: connect: no such file or directory\n" % root))
+    expect(run("status", "--address=unix+http:///" + "x" * 200)[0], 1)
+
     if shutil.which("openssl"):
         key, certificate = root + "/key", root + "/cert"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
@@ -154,6 +176,9 @@ def main():
         ctl = ["--address=https://127.0.0.1:%d" % safe.server_port, "--server-control-password=ctlpw"]
         expect(run("status", *ctl, "--server-cert-fingerprint=" + print_of), (0, local, ""))
         expect(run("status", *ctl, "--server-cert-fingerprint=" + print_of.upper()), (0, local, ""))
+        Server((certificate, key), socket_file=root + "/safe.sock")
+        expect(run("status", "--address=unix+https://%s/safe.sock" % root, ctl[1], "--server-cert-fingerprint=" + print_of),
+               (0, local, ""))
         safe.requests.clear()
         for words in ([], ["--server-cert-fingerprint=" + "0" * 64]):
             code, out, err = run("status", *ctl, *words)

@@ -42,6 +42,11 @@ class ControlClient {
     c.authorization_ = "Basic " + base64_encode(as_bytes(secret));
     wipe(secret);
     net::HttpOptions options;
+    if (c.address_.starts_with("unix+")) {  // unix+http:///run/kopia.sock
+      const std::size_t path = std::min(c.address_.find("://"), c.address_.size() - 3) + 3;
+      options.unix_socket = c.address_.substr(path);
+      c.address_ = c.address_.substr(5, path - 5) + "localhost";
+    }
     options.certificate_fingerprint = to_lower(command.text("server-cert-fingerprint"));
     TRY_ASSIGN(c.http_, net::HttpClient::create(options));
     return c;
@@ -59,9 +64,6 @@ class ControlClient {
     }
     request.url = address_ + "/api/v1/control/" + path;
     const std::string frame = fmt::format("error running http request: {} \"{}\"", word, request.url);
-    if (address_.starts_with("unix+")) {
-      return error(Code::unsupported, "{}: servers behind a socket file cannot be asked by this version", frame);
-    }
     if (!address_.starts_with("http://") && !address_.starts_with("https://")) {
       const std::size_t scheme = address_.find("://");
       return error(Code::invalid_argument, "{}: unsupported protocol scheme \"{}\"", frame,
