@@ -3,13 +3,16 @@
 
     install_test.py BINARY
 
-Standard library only; man, zsh and fish are asked where they are there.
+Standard library only; groff, zsh and fish are asked where they are there.
 """
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
@@ -21,6 +24,29 @@ def expect(condition, what):
 
 def run(*words, **options):
     return subprocess.run(words, capture_output=True, text=True, check=False, **options)
+
+
+def typed_in_zsh(script, line, wanted, env):
+    """Whether an interactive zsh that loaded the script completes the line so that `wanted` stands on the terminal."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe("zsh", ["zsh", "-f", "-i"], {**env, "TERM": "dumb"})
+
+    def shows(mark):
+        seen, until = "", time.monotonic() + 60
+        while mark not in seen and time.monotonic() < until:
+            if select.select([terminal], [], [], 1)[0]:
+                seen += os.read(terminal, 4096).decode(errors="replace")
+        return mark in seen
+
+    try:
+        os.write(terminal, ("autoload -U compinit; compinit -D -u; source '%s'; print LOAD''ED\n" % script).encode())
+        expect(shows("LOADED"), "zsh loads the script")
+        os.write(terminal, line.encode() + b"\t")
+        return shows(wanted)
+    finally:
+        os.close(terminal)
+        os.waitpid(child, 0)
 
 
 def main():
@@ -50,6 +76,13 @@ def main():
         script = 'source "$1"; COMP_WORDS=(cairn snap cre); COMP_CWORD=2; _cairn_complete; echo "${COMPREPLY[@]}"'
         offered = run("bash", "-c", script, "bash", prefix + "/share/bash-completion/completions/cairn", env=env)
         expect(offered.stdout == "create\n", offered)
+        if shutil.which("fish"):
+            offered = run("fish", "-c", 'source "$argv[1]"; complete -C"cairn snap cre"',
+                          prefix + "/share/fish/vendor_completions.d/cairn.fish", env=env)
+            expect(offered.stdout == "create\n", offered)
+        if shutil.which("zsh"):
+            expect(typed_in_zsh(prefix + "/share/zsh/site-functions/_cairn", "cairn snap cre", "cairn snap create ", env),
+                   "zsh completes a command")
         for shell, path in (("bash", "bash-completion/completions/cairn"), ("zsh", "zsh/site-functions/_cairn"),
                             ("fish", "fish/vendor_completions.d/cairn.fish")):
             if shutil.which(shell):
