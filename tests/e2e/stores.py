@@ -409,6 +409,31 @@ def life(options, directory, store):
         if restored_digest(second, snapshot, directory) != wanted:
             raise Failed(f"snapshot {snapshot} restored differently")
     print(f"{options.store}: {len(saved)} snapshots verified and restored")
+    old_repository(options, directory, store)
+
+
+def old_repository(options, directory, store):
+    """A repository of format 1 that loses its format blob gets it back from a pack, and is upgraded."""
+    client = Cairn(options.program, os.path.join(directory, "old"))
+    client.ok("repository", "create", store.word, *store.flags("old"), "--format-version=1")
+    source = os.path.join(directory, "source")
+    snapshot, wanted = client.snapshot(source), digest(source)
+    client.ok("blob", "delete", "kopia.repository", "--dangerous-commands=enabled")
+    client.ok("repository", "disconnect")
+    expect_refusal(client, store, "connect", store.flags("old"), [NOT_INITIALIZED])
+    client.ok("repository", "repair", store.word, *store.flags("old"), "--dangerous-commands=enabled")
+    client.ok("repository", "connect", store.word, *store.flags("old"))
+    client.env["KOPIA_UPGRADE_LOCK_ENABLED"] = "true"
+    client.ok("repository", "upgrade", "begin", "--upgrade-owner-id=tester", "--allow-unsafe-upgrade",
+              "--io-drain-timeout=1s", "--status-poll-interval=1s", "--max-permitted-clock-drift=1s")
+    del client.env["KOPIA_UPGRADE_LOCK_ENABLED"]
+    status = json.loads(client.ok("repository", "status", "--json"))
+    if status["contentFormat"]["version"] != 3:
+        raise Failed(f"not upgraded: {status}")
+    client.verify()
+    if restored_digest(client, snapshot, directory) != wanted:
+        raise Failed(f"snapshot {snapshot} restored differently after repair and upgrade")
+    print(f"{options.store}: repaired and upgraded")
 
 
 def run(options, directory):
