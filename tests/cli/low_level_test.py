@@ -155,12 +155,31 @@ def logs_are_kept_unless_told_otherwise(make):
     expect('"msg":' in repo.run("blob", "show", "--decrypt", newest), "readable as a blob too")
 
 
+def two_files_are_compared(make):
+    repo = make("damage-base")
+    repo.connect()
+    source = os.path.join(repo.root, "source")
+    os.mkdir(source)
+    for text in ("one\ntwo\n", "one\nthree\n"):
+        with open(os.path.join(source, "a"), "w", encoding="ascii") as f:
+            f.write(text)
+        repo.run("snapshot", "create", source)
+    ids = [row["id"] for row in json.loads(repo.run("snapshot", "list", "--json", source))]
+    pair = [i + "/a" for i in ids]
+    text = repo.run("diff", *pair)
+    expect(". sizes differ: 8 10\n" in text and "changed . at " in text and "-two" not in text, text)
+    text = repo.run("diff", "--files", *pair)
+    expect("\n-two\n+three\n" in text, text)
+    expect(repo.run("diff", pair[0], pair[0]) == "", "nothing differs")
+    expect("must both be directories or both non-directories" in repo.run("diff", pair[0], ids[1], fails=True), "a mixed pair")
+
+
 def main():
     binary = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="cairn-low-level-") as scratch:
         for test in (damaged_data_is_found, index_is_recovered, damaged_index_is_replaced,
                      contents_are_rewritten_and_deleted, orphans_are_deleted_only_when_allowed, layout_is_changed,
-                     logs_are_kept_unless_told_otherwise):
+                     logs_are_kept_unless_told_otherwise, two_files_are_compared):
             test(lambda name, test=test: Repository(binary, name, os.path.join(scratch, test.__name__)))
             print("ok", test.__name__)
 

@@ -13,6 +13,7 @@ namespace cairn::cli {
 namespace {
 
 constexpr std::size_t kDiffOutputMax = 64u << 20;
+constexpr char kTop[] = ".";  // the name of what is compared
 
 // Go's text of a time: "2024-01-02 03:04:05.5 +0000 UTC".
 std::string long_time(Timestamp t) {
@@ -147,13 +148,17 @@ Status run_diff_command(Context& context, const ParsedCommand& command) {
   if (was_directory != (now.type == snapshot::EntryType::directory)) {
     return error(Code::invalid_argument, "arguments to diff must both be directories or both non-directories");
   }
-  if (!was_directory) {
-    return error(Code::unsupported, "comparing files not implemented yet");
+  if (!was_directory && context.program() == "kopia") {
+    return error(Code::unsupported, "comparing files not implemented yet");  // Kopia's words
   }
   Printer printer(context, repository->objects(), command.boolean("files") ? command.text("diff-command") : "");
   Silent silent;
   snapshot::CompareVisitor& visitor =
       command.boolean("stats-only") ? static_cast<snapshot::CompareVisitor&>(silent) : printer;
+  if (!was_directory) {
+    visitor.on_attributes(kTop, before, now);
+    return before.obj == now.obj ? Status() : visitor.on_content(kTop, before, now);
+  }
   snapshot::CompareStats stats;
   TRY(snapshot::compare_trees(repository->objects(), before, now, visitor, stats, context.stop()),
       "error comparing directories");
@@ -165,7 +170,7 @@ Status run_diff_command(Context& context, const ParsedCommand& command) {
 
 void add_diff(CommandTable& table) {
   table.add({.path = "diff",
-             .help = "Show what differs between two directories of the repository",
+             .help = "Show what differs between two directories, or two files, of the repository",
              .aliases = {"compare"},
              .arguments = {{.name = "object-path1",
                             .help = "Snapshot id or root object id, and a path below it",
