@@ -1,5 +1,6 @@
 // Uploading packs and publishing their index. Order (kopia-format §10.2): marker, packs, index, marker removed.
 #include <algorithm>
+#include <set>
 
 #include "base/log.h"
 #include "content/content_manager_internal.h"
@@ -240,6 +241,31 @@ Status ContentManagerImpl::spill_pending(std::stop_token stop) {
   return {};
 }
 
+// The process stood still in the call that published the index, for so long that others may have removed the packs
+// before they could see it. What names them cannot be withdrawn: others may count on it by now. Errors: corrupt.
+Status ContentManagerImpl::check_packs_of_session(std::stop_token stop) {
+  std::set<std::string> packs;
+  for (const auto& [id, reader] : committed_.readers()) {
+    if (id.text.find(session_id_) != std::string::npos) {
+      for (std::size_t i = 0; i < reader->size(); ++i) {
+        TRY_ASSIGN(const index::Entry e, reader->at(i));
+        if (e.pack.ends_with(session_id_)) {
+          packs.emplace(e.pack);
+        }
+      }
+    }
+  }
+  for (const std::string& pack : packs) {
+    if (const Status there = storage_->metadata(BlobId(pack), stop).status(); there.is(Code::not_found)) {
+      return error(Code::corrupt,
+                   "this process stood still for so long that others removed pack {} before its index was stored: what "
+                   "was saved is incomplete; find it with 'snapshot verify', delete it and save again",
+                   pack);
+    }
+  }
+  return {};
+}
+
 Status ContentManagerImpl::publish(Buffer plaintext, std::stop_token stop) {
   Buffer copy = Buffer::copy_of(plaintext.view());
   std::vector<Buffer> one;
@@ -280,6 +306,10 @@ Status ContentManagerImpl::flush_index(std::stop_token stop) {
     out.shard = [&](Buffer plaintext) { return publish(std::move(plaintext), stop); };
     TRY(index::build_merged(pointers, out, stop));
   }
+  Status complete;
+  if (session_open_ && options_.clock->now() - session_started_ > kSessionTrusted) {
+    complete = check_packs_of_session(stop);
+  }
   {
     const std::lock_guard lock(mutex_);
     pending_.clear();
@@ -297,7 +327,7 @@ Status ContentManagerImpl::flush_index(std::stop_token stop) {
       log::warning("content", "session marker {} could not be removed: {}", marker.text, s.message());
     }
   }
-  return {};
+  return complete;
 }
 
 }  // namespace cairn::content

@@ -116,6 +116,7 @@ class ContentManagerImpl final : public ContentManager {
   Result<index::IndexBuilder> pending_index() const;
   Status spill_pending(std::stop_token stop);
   Status publish(Buffer plaintext, std::stop_token stop);
+  Status check_packs_of_session(std::stop_token stop);
   index::Entry index_entry(const PendingEntry& e) const;
 
   // Reading (content_reader.cc).

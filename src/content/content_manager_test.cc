@@ -444,21 +444,22 @@ TEST(ContentManager, CacheServesAndSurvivesDamage) {
   std::ignore = std::system(("rm -rf " + dir).c_str());
 }
 
-// Calls `then` in the middle of the first put of a session marker.
-class SlowMarker final : public blob::ForwardingStorage {
+// Calls `then` in the middle of the first put of a blob whose name starts with `prefix`.
+class SlowPut final : public blob::ForwardingStorage {
  public:
-  SlowMarker(std::shared_ptr<blob::Storage> inner, std::function<void()> then)
-      : ForwardingStorage(std::move(inner)), then_(std::move(then)) {}
+  SlowPut(std::shared_ptr<blob::Storage> inner, std::string prefix, std::function<void()> then)
+      : ForwardingStorage(std::move(inner)), prefix_(std::move(prefix)), then_(std::move(then)) {}
   using Storage::put;
   Result<blob::BlobMetadata> put(const BlobId& id, GatherView data, const blob::PutOptions& options,
                                  std::stop_token stop) override {
-    if (id.starts_with("s")) {
+    if (id.starts_with(prefix_)) {
       std::exchange(then_, [] {})();
     }
     return ForwardingStorage::put(id, data, options, std::move(stop));
   }
 
  private:
+  const std::string prefix_;
   std::function<void()> then_;
 };
 
@@ -480,7 +481,7 @@ TEST(ContentManager, MarksWhereTheContentIsAfterDaysInTheCallBefore) {
     ASSERT_OK((*other)->rewrite(*id, {}));
     ASSERT_OK((*other)->flush({}));
   };
-  auto slow = repo.open_on(std::make_shared<SlowMarker>(repo.storage(), move), options);
+  auto slow = repo.open_on(std::make_shared<SlowPut>(repo.storage(), "s", move), options);
   ASSERT_OK(slow);
   const auto before = (*slow)->info(*id, {});
   ASSERT_OK(before);
@@ -511,6 +512,30 @@ TEST(ContentManager, PublishesNothingOfASessionThatOthersHoldForDead) {
   auto reader = repo.open(options);
   ASSERT_OK(reader);
   EXPECT_EQ((*reader)->info(*id, {}).code(), Code::not_found);
+}
+
+// Days pass in the call that stores the index blob.
+TEST(ContentManager, SaysWhenPacksWereRemovedBeforeTheirIndexWasStored) {
+  for (const bool removed : {false, true}) {
+    FakeClock clock;
+    TestRepository repo({}, clock);
+    ASSERT_OK(repo.status());
+    const auto days = [&] {
+      clock.advance(hours(100));
+      if (removed) {
+        auto packs = repo.storage()->list_all("p", {});
+        ASSERT_OK(packs);
+        ASSERT_OK(repo.storage()->remove(packs->front().id, {}));
+      }
+    };
+    auto slow = repo.open_on(std::make_shared<SlowPut>(repo.storage(), "xn", days));
+    ASSERT_OK(slow);
+    ASSERT_OK((*slow)->write(text("data").view(), 0, compress::kNone, {}));
+    const Status done = (*slow)->flush({});
+    EXPECT_EQ(done.code(), removed ? Code::corrupt : Code::ok) << done.message();
+    ASSERT_OK((*slow)->flush({}));
+    EXPECT_EQ(count_blobs(*repo.storage(), "s"), 0u);
+  }
 }
 
 TEST(Session, IdFollowsThirtyDayPeriods) {
