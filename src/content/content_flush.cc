@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "content/content_manager_internal.h"
+#include "content/pack_ranges.h"
+#include "index/write_beside.h"
 
 namespace cairn::content {
 namespace {
@@ -12,6 +14,9 @@ namespace {
 constexpr std::size_t kPublishedEntriesMax = 256 << 10;
 // Packs that no index names are kept for as long as others believe that their session lives: 96 hours.
 constexpr Duration kSessionTrusted = hours(72);
+// And for a day where there is no session: with packs younger than this its marker may go before its index is
+// confirmed.
+constexpr Duration kKeptUnmarked = hours(12);
 
 class FlushPass {
  public:
@@ -165,7 +170,7 @@ Status ContentManagerImpl::flush_in_gate(std::stop_token stop) {
     if (hold_index_) {
       return {};
     }
-    if (session_open_ && options_.clock->now() - session_started_ > kSessionTrusted) {
+    if (session_open_ && options_.clock->now() - session_.start_time > kSessionTrusted) {
       dead_ = error(Code::failed_precondition,
                     "this process stood still for so long that others may have removed what it stored; nothing of it "
                     "was published, run the command again");
@@ -230,7 +235,7 @@ Status ContentManagerImpl::spill_pending(std::stop_token stop) {
     TRY_ASSIGN(auto reader, plaintexts_.open(std::move(run), crypto_->encryptor().overhead()));
     const auto shared = std::make_shared<const index::IndexReader>(std::move(reader));
     const std::lock_guard lock(mutex_);
-    const BlobId name(fmt::format("{}-run-{}", session_id_, spilled_.size()));  // no blob is named like this
+    const BlobId name(fmt::format("{}-run-{}", session_.id, spilled_.size()));  // no blob is named like this
     spilled_.emplace(name, shared);
     TRY(committed_.add(name, shared));
   }
@@ -266,48 +271,86 @@ Status ContentManagerImpl::check_packs_of_session(std::stop_token stop) {
   return {};
 }
 
-Status ContentManagerImpl::publish(Buffer plaintext, std::stop_token stop) {
+Status ContentManagerImpl::publish(Buffer plaintext, const std::function<void()>& beside, std::stop_token stop) {
   Buffer copy = Buffer::copy_of(plaintext.view());
   std::vector<Buffer> one;
   one.push_back(std::move(plaintext));
-  TRY_ASSIGN(const auto written, indexes_->write(std::move(one), session_id_, stop), "error writing index");
+  const auto write = [&] {
+    return beside ? index::write_beside(*epochs_, std::move(one), session_.id, beside, stop)
+                  : indexes_->write(std::move(one), session_.id, stop);
+  };
+  TRY_ASSIGN(const auto written, write(), "error writing index");
   keep_index(written.front().id, copy.view());
   TRY_ASSIGN(auto reader, plaintexts_.open(std::move(copy), crypto_->encryptor().overhead()));
   return committed_.add(written.front().id, std::make_shared<const index::IndexReader>(std::move(reader)));
 }
 
-// Only a flush changes session and runs, and there is one at a time.
-Status ContentManagerImpl::flush_index(std::stop_token stop) {
-  const BlobId marker = session_marker_;
+// `beside` runs while the last index blob is being confirmed, or never.
+Status ContentManagerImpl::publish_pending(const std::function<void()>& beside, std::stop_token stop) {
   TRY_ASSIGN(const index::IndexBuilder builder, pending_index());
   TRY_ASSIGN(std::vector<Buffer> plain, builder.build(format_.current()->index_version), "building index");
   if (spilled_.empty()) {
     for (Buffer& b : plain) {
-      TRY(publish(std::move(b), stop));
+      TRY(publish(std::move(b), &b == &plain.back() ? beside : std::function<void()>(), stop));
     }
-  } else {
-    std::vector<CommittedIndex::ReaderPtr> readers;
-    for (const auto& [name, reader] : spilled_) {
-      readers.push_back(reader);
+    return {};
+  }
+  std::vector<CommittedIndex::ReaderPtr> readers;
+  for (const auto& [name, reader] : spilled_) {
+    readers.push_back(reader);
+  }
+  for (Buffer& b : plain) {
+    TRY_ASSIGN(auto reader, plaintexts_.open(std::move(b), crypto_->encryptor().overhead()));
+    readers.push_back(std::make_shared<const index::IndexReader>(std::move(reader)));
+  }
+  std::vector<const index::IndexReader*> pointers;
+  for (const auto& r : readers) {
+    pointers.push_back(r.get());
+  }
+  // Each shard is an index blob of its own: if a later one fails, all are written once more, which merging undoes.
+  index::MergedShards out;
+  out.version = format_.current()->index_version;
+  out.entries_max = kPublishedEntriesMax;
+  out.begin = [](std::size_t) { return Status(); };
+  out.shard = [&](Buffer plaintext) { return publish(std::move(plaintext), {}, stop); };
+  return index::build_merged(pointers, out, stop);
+}
+
+void ContentManagerImpl::remove_marker(const BlobId& marker, std::stop_token stop) {
+  if (Status s = storage_->remove(marker, stop); !s.ok()) {
+    log::warning("content", "session marker {} could not be removed: {}", marker.text, s.message());
+  }
+}
+
+// Only a flush changes session and runs, and there is one at a time. Where each answer takes long, the marker goes
+// while the index is confirmed, which is listing once more: its packs are too young for anybody to remove. If the index
+// does not count then, the session gets its marker back, or ends.
+Status ContentManagerImpl::flush_index(std::stop_token stop) {
+  const auto young = [&] { return options_.clock->now() - session_.start_time < kKeptUnmarked; };
+  const BlobId marker = session_marker_;
+  bool unmarked = marker.empty();
+  std::function<void()> beside;
+  if (!unmarked && epochs_ != nullptr && read_style(*storage_).together && young()) {
+    beside = [&] {
+      unmarked = true;
+      remove_marker(marker, stop);
+    };
+  }
+  if (Status published = publish_pending(beside, stop); !published.ok()) {
+    if (unmarked && !marker.empty()) {
+      Result<BlobId> again = young() ? put_session_marker(*storage_, *crypto_, session_, stop)
+                                     : error(Code::failed_precondition, "its session was open for too long");
+      const std::lock_guard lock(mutex_);
+      if (again.ok()) {
+        session_marker_ = std::move(*again);
+      } else {
+        dead_ = published;
+      }
     }
-    for (Buffer& b : plain) {
-      TRY_ASSIGN(auto reader, plaintexts_.open(std::move(b), crypto_->encryptor().overhead()));
-      readers.push_back(std::make_shared<const index::IndexReader>(std::move(reader)));
-    }
-    std::vector<const index::IndexReader*> pointers;
-    for (const auto& r : readers) {
-      pointers.push_back(r.get());
-    }
-    // Each shard is an index blob of its own: if a later one fails, all are written once more, which merging undoes.
-    index::MergedShards out;
-    out.version = format_.current()->index_version;
-    out.entries_max = kPublishedEntriesMax;
-    out.begin = [](std::size_t) { return Status(); };
-    out.shard = [&](Buffer plaintext) { return publish(std::move(plaintext), stop); };
-    TRY(index::build_merged(pointers, out, stop));
+    return published;
   }
   Status complete;
-  if (session_open_ && options_.clock->now() - session_started_ > kSessionTrusted) {
+  if (session_open_ && options_.clock->now() - session_.start_time > kSessionTrusted) {
     complete = check_packs_of_session(stop);
   }
   {
@@ -316,16 +359,14 @@ Status ContentManagerImpl::flush_index(std::stop_token stop) {
     packs_.clear();
     foreign_packs_.clear();
     spilled_.clear();
-    session_id_.clear();
+    session_ = SessionInfo();
     session_marker_ = BlobId();
     session_open_ = false;
     last_index_flush_ = options_.clock->now();
     ++revision_;
   }
-  if (!marker.empty()) {
-    if (Status s = storage_->remove(marker, stop); !s.ok()) {
-      log::warning("content", "session marker {} could not be removed: {}", marker.text, s.message());
-    }
+  if (!unmarked) {
+    remove_marker(marker, stop);
   }
   return complete;
 }

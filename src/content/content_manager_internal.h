@@ -115,7 +115,9 @@ class ContentManagerImpl final : public ContentManager {
   Status flush_index(std::stop_token stop);
   Result<index::IndexBuilder> pending_index() const;
   Status spill_pending(std::stop_token stop);
-  Status publish(Buffer plaintext, std::stop_token stop);
+  Status publish(Buffer plaintext, const std::function<void()>& beside, std::stop_token stop);
+  Status publish_pending(const std::function<void()>& beside, std::stop_token stop);
+  void remove_marker(const BlobId& marker, std::stop_token stop);
   Status check_packs_of_session(std::stop_token stop);
   index::Entry index_entry(const PendingEntry& e) const;
 
@@ -168,9 +170,8 @@ class ContentManagerImpl final : public ContentManager {
   // Entries of the batch that no longer fit into pending_, as sorted runs: known to this process through committed_,
   // not yet published.
   std::map<BlobId, CommittedIndex::ReaderPtr> spilled_;
-  std::string session_id_;
+  SessionInfo session_;  // its id is empty when there is none
   BlobId session_marker_;
-  Timestamp session_started_{};
   Status dead_;          // an encoder erred: nothing more may be written
   Status upload_error_;  // latest failed upload; flush() retries
   Timestamp last_index_flush_;

@@ -178,9 +178,8 @@ Status ContentManagerImpl::ensure_session(std::stop_token stop) {
   info.hostname = options_.hostname;
   TRY_ASSIGN(BlobId marker, put_session_marker(*storage_, *crypto_, info, stop));
   const std::lock_guard lock(mutex_);
-  session_id_ = info.id;
+  session_ = std::move(info);
   session_marker_ = std::move(marker);
-  session_started_ = info.start_time;
   session_open_ = true;
   return {};
 }
@@ -224,7 +223,7 @@ ContentManagerImpl::PackPtr ContentManagerImpl::open_pack(char kind) {
   if (slot == nullptr) {
     slot = std::make_shared<Pack>();
     slot->kind = kind;
-    slot->id = BlobId(fmt::format("{}{}-{}", kind, random_hex(16), session_id_));
+    slot->id = BlobId(fmt::format("{}{}-{}", kind, random_hex(16), session_.id));
     begin_pack(*slot, replica_);
     slot->number = static_cast<std::uint32_t>(packs_.size());
     packs_.push_back(slot);

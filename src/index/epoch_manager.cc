@@ -2,11 +2,13 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include "base/log.h"
 #include "base/sleep.h"
 #include "index/epoch_sets.h"
 #include "index/index_manager.h"
+#include "index/write_beside.h"
 
 namespace cairn::index {
 namespace {
@@ -42,7 +44,11 @@ class Epochs final : public EpochManager {
 
   Result<ActiveSet> active(std::stop_token stop) override;
   Result<std::vector<BlobMetadata>> write(std::vector<Buffer> plaintexts, std::string_view session_id,
-                                          std::stop_token stop) override;
+                                          std::stop_token stop) override {
+    return write(std::move(plaintexts), session_id, {}, stop);
+  }
+  Result<std::vector<BlobMetadata>> write(std::vector<Buffer> plaintexts, std::string_view session_id,
+                                          const std::function<void()>& beside, std::stop_token stop);
   void invalidate() override {
     const std::lock_guard lock(mutex_);
     state_.reset();
@@ -277,7 +283,7 @@ Result<bool> Epochs::write_pass(Writing& w, std::stop_token stop) {
 }
 
 Result<std::vector<BlobMetadata>> Epochs::write(std::vector<Buffer> plaintexts, std::string_view session_id,
-                                                std::stop_token stop) {
+                                                const std::function<void()>& beside, std::stop_token stop) {
   if (plaintexts.empty()) {
     return std::vector<BlobMetadata>{};
   }
@@ -298,6 +304,10 @@ Result<std::vector<BlobMetadata>> Epochs::write(std::vector<Buffer> plaintexts, 
       break;
     }
   }
+  std::jthread meanwhile;
+  if (beside) {
+    meanwhile = std::jthread(beside);
+  }
   invalidate();
   TRY_ASSIGN(const EpochState after, refresh(stop));
   if (after.write_epoch >= *w.epoch + 2) {
@@ -313,6 +323,12 @@ Result<std::vector<BlobMetadata>> Epochs::write(std::vector<Buffer> plaintexts, 
 }
 
 }  // namespace
+
+Result<std::vector<BlobMetadata>> write_beside(EpochManager& epochs, std::vector<Buffer> plaintexts,
+                                               std::string_view session_id, const std::function<void()>& beside,
+                                               std::stop_token stop) {
+  return dynamic_cast<Epochs&>(epochs).write(std::move(plaintexts), session_id, beside, stop);  // there is no other
+}
 
 Result<IndexReader> open_index_blob(const format::UnitCrypto& crypto, const BlobId& id, ByteView stored) {
   TRY_ASSIGN(Buffer plaintext, crypto.open_blob(id, stored), "index blob {}", id.text);
