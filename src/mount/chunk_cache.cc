@@ -6,7 +6,7 @@
 namespace cairn::mount {
 namespace {
 
-constexpr unsigned kWorkers = 2;
+constexpr unsigned kWorkers = 4;
 constexpr unsigned kAheadMax = 4;
 
 }  // namespace
@@ -99,14 +99,17 @@ Result<std::unique_ptr<OpenFile>> OpenFile::open(ChunkCache& cache, const object
 }
 
 void OpenFile::read_ahead(std::size_t chunk) {
-  bool in_order = false;
+  std::size_t ahead = 0;  // the longer the reader goes on in order, the more
   {
     const std::scoped_lock lock(mutex_);
-    in_order = chunk == next_ || chunk + 1 == next_;
+    if (chunk + 1 != next_) {
+      run_ = chunk == next_ ? run_ + 1 : 0;
+    }
     next_ = chunk + 1;
+    ahead = std::min<std::size_t>(run_, kAheadMax);
   }
-  if (in_order && chunk + 1 < chunks_.size()) {
-    cache_.fetch_ahead(chunks_[chunk + 1].object);
+  for (std::size_t i = chunk + 1; i < chunks_.size() && i <= chunk + ahead; ++i) {
+    cache_.fetch_ahead(chunks_[i].object);
   }
 }
 

@@ -62,6 +62,7 @@ class OpenFile {
   std::int64_t length_ = 0;
   std::mutex mutex_;
   std::size_t next_ = 0;  // the chunk that a reader in order comes to next
+  std::size_t run_ = 0;   // chunks read in order so far
 };
 
 }  // namespace cairn::mount

@@ -26,26 +26,6 @@ struct RestoreEngine::Scan {
   std::int64_t batch_bytes = 0;
 };
 
-// A file whose chunks are written by several workers.
-struct RestoreEngine::BigFile {
-  NodePtr node;
-  DirEntry entry;
-  RestoreOutput::FilePtr file;
-  std::int64_t length = 0;
-  std::atomic<std::int64_t> pending{1};
-  std::atomic<bool> failed{false};
-  std::mutex mutex;
-  Status error;
-
-  void set_error(Status s) {
-    const std::lock_guard lock(mutex);
-    if (error.ok()) {
-      error = std::move(s);
-    }
-    failed = true;
-  }
-};
-
 std::string RestoreEngine::relative_path(const Node* parent, std::string_view name) const {
   std::vector<std::string_view> parts;
   parts.push_back(name);
@@ -130,6 +110,9 @@ void RestoreEngine::task_done(bool was_directory) {
   }
   if (all_read) {
     flush_gathered();
+    if (ahead_ != nullptr) {
+      ahead_->drain();
+    }
   }
   bool last = false;
   {
@@ -175,7 +158,7 @@ void RestoreEngine::work() {
 
 void RestoreEngine::release(NodePtr node) {
   while (node != nullptr && --node->pending == 0) {
-    if (!stop().stop_requested()) {
+    if (!stop().stop_requested() && node->handle != nullptr) {
       const Status s = output_.finish_directory(*node->handle, view_of(node->entry));
       if (!s.ok()) {
         fail(node->parent.get(), node->entry.name, s.with_frame("finish directory"));
@@ -186,21 +169,30 @@ void RestoreEngine::release(NodePtr node) {
   }
 }
 
+bool RestoreEngine::begin(Node& node) {
+  auto handle = output_.begin_directory(node.parent ? node.parent->handle : nullptr, view_of(node.entry));
+  if (!handle.ok()) {
+    fail(node.parent.get(), node.entry.name,
+         std::move(handle).status().with_frame("error creating directory").with_frame("create directory"));
+    return false;
+  }
+  node.handle = std::move(*handle);
+  node.may_hold_entries = output_.may_hold_entries(*node.handle);
+  ++progress_.restored_dirs;
+  return true;
+}
+
 void RestoreEngine::restore_directory(DirectoryTask task) {
   auto node = std::make_shared<Node>();
   node->parent = std::move(task.parent);
   node->entry = std::move(task.entry);
   node->depth = task.depth;
-  auto handle = output_.begin_directory(node->parent ? node->parent->handle : nullptr, view_of(node->entry));
-  if (!handle.ok()) {
-    fail(node->parent.get(), node->entry.name,
-         std::move(handle).status().with_frame("error creating directory").with_frame("create directory"));
-    release(node->parent);
+  if (ahead_ != nullptr) {
+    begin_in_order(node);
+  } else if (!begin(*node)) {
+    release(std::move(node));
     return;
   }
-  node->handle = std::move(*handle);
-  node->may_hold_entries = output_.may_hold_entries(*node->handle);
-  ++progress_.restored_dirs;
   Status s;
   if (options_.delete_extra && node->may_hold_entries) {
     s = remove_extra(*node);
@@ -319,7 +311,11 @@ Status RestoreEngine::child(Scan& scan, const DirEntryView& entry) {
 }
 
 void RestoreEngine::file(Scan& scan, const DirEntryView& entry) {
-  if (options_.together && output_.concurrent() && gather(scan.node, entry)) {
+  if (ahead_ != nullptr) {
+    restore_in_order(scan.node, entry);
+    return;
+  }
+  if (options_.together && gather(scan.node, entry)) {
     return;
   }
   if (!output_.concurrent() || !others_are_idle()) {
@@ -391,7 +387,7 @@ Status RestoreEngine::restore_file(const NodePtr& node, const DirEntryView& entr
 
 Status RestoreEngine::restore_direct(const NodePtr& node, const DirEntryView& entry) {
   const ByteBudget::Lease lease =
-      entry.size >= kBudgetedFrom ? budget_.take(static_cast<std::size_t>(entry.size)) : ByteBudget::Lease();
+      entry.size >= kBudgetedFrom ? budget_.take(held_bytes(entry.size)) : ByteBudget::Lease();
   // All of it is in memory before the target is touched.
   auto content = objects_.read_chunk(entry.obj, stop());
   if (!content.ok()) {
@@ -451,17 +447,21 @@ Status RestoreEngine::restore_chunk(BigFile& big, const object::IndirectEntry& c
   if (chunk.start < 0 || chunk.length < 0 || chunk.length > big.length - chunk.start) {
     return error(Code::corrupt, "object {} has a chunk outside its length", big.entry.obj.text());
   }
-  const ByteBudget::Lease lease = budget_.take(static_cast<std::size_t>(chunk.length));
+  const ByteBudget::Lease lease = budget_.take(held_bytes(chunk.length));
   auto content = objects_.read_chunk(chunk.object, stop());
   if (!content.ok()) {
     return explain_object_error(objects_, chunk.object, std::move(content).status(), stop())
         .with_frame(fmt::format("object {} at offset {}", big.entry.obj.text(), chunk.start));
   }
-  if (static_cast<std::int64_t>(content->size()) != chunk.length) {
+  return write_chunk(big, chunk, content->view());
+}
+
+Status RestoreEngine::write_chunk(BigFile& big, const object::IndirectEntry& chunk, ByteView content) {
+  if (static_cast<std::int64_t>(content.size()) != chunk.length) {
     return error(Code::corrupt, "object {}: chunk {} has {} bytes instead of {}", big.entry.obj.text(),
-                 chunk.object.text(), content->size(), chunk.length);
+                 chunk.object.text(), content.size(), chunk.length);
   }
-  TRY(big.file->write_at(chunk.start, content->view()));
+  TRY(big.file->write_at(chunk.start, content));
   progress_.written_bytes += chunk.length;
   return {};
 }
@@ -543,10 +543,21 @@ Status RestoreEngine::run(const DirEntry& root, std::stop_token stop) {
     count_enqueued(view_of(root));
   }
   TRY(output_.prepare(root), "restore error");
+  if (options_.together && !output_.concurrent()) {
+    const content::ReadStyle style{.together = true, .requests = options_.parallel, .limits = options_.limits};
+    ahead_ = std::make_unique<object::ReadAhead>(objects_.contents(), style, this->stop());
+  }
   if (root.type == EntryType::directory) {
     push(DirectoryTask{nullptr, root, 0});
   } else {
-    push([this, &root] { restore_entry(nullptr, view_of(root)); });
+    push([this, &root] {
+      if (ahead_ == nullptr) {
+        restore_entry(nullptr, view_of(root));
+      } else {
+        restore_in_order(nullptr, view_of(root));
+        ahead_->drain();
+      }
+    });
   }
   const unsigned wanted = options_.parallel != 0 ? options_.parallel : cpu_count();
   {
@@ -561,6 +572,7 @@ Status RestoreEngine::run(const DirEntry& root, std::stop_token stop) {
   jobs_.clear();
   directories_.clear();
   gathered_.reset();
+  ahead_.reset();
   if (!first_error_.ok()) {
     return first_error_.with_frame("restore error");
   }

@@ -26,8 +26,8 @@ struct RestoreOptions {
   std::int64_t shallow_min_size = 0;  // smaller files are always real
   // Content bytes held by all workers together; while a chunk is decoded it is in memory twice.
   std::size_t bytes_in_flight_max = std::size_t{cpu_count()} * (8u << 20);
-  // Small files of many directories are read together, in the order of the packs (docs/design/requests.md). Only for
-  // outputs that are concurrent().
+  // Small files of many directories are read together, in the order of the packs (docs/design/requests.md), and what
+  // an output wants in order is read ahead.
   bool together = false;
   content::RangeLimits limits = {};  // of one request then
 };

@@ -5,7 +5,9 @@
 // memory stays bounded, and entries of one directory rarely contend for its lock.
 //
 // With options.together, small files wait until enough have come together or the last directory has been read. They are
-// then sorted by pack and cut into ranges; a range is one job: one request, and its files are written from it.
+// then sorted by pack and cut into ranges; a range is one job: one request, and its files are written from it. An
+// output that wants one entry after the other gets them by an object::ReadAhead: then one worker reads the directories,
+// and what is to be done with them and their entries waits in that order for the contents.
 #pragma once
 
 #include <condition_variable>
@@ -13,6 +15,7 @@
 #include <mutex>
 #include <thread>
 
+#include "object/read_ahead.h"
 #include "snapshot/byte_budget.h"
 #include "snapshot/restore.h"
 
@@ -55,6 +58,7 @@ class RestoreEngine {
   void task_done(bool was_directory);
 
   void restore_directory(DirectoryTask task);
+  bool begin(Node& node);
   Status scan_directory(const NodePtr& node);
   Status remove_extra(Node& node);
   static void hold(Scan& scan, const DirEntryView& entry);
@@ -69,6 +73,11 @@ class RestoreEngine {
   Status write_direct(const NodePtr& node, const DirEntryView& entry, ByteView content);
   Status restore_chunked(const NodePtr& node, const DirEntryView& entry);
   Status restore_chunk(BigFile& big, const object::IndirectEntry& chunk);
+  Status write_chunk(BigFile& big, const object::IndirectEntry& chunk, ByteView content);
+  // From a network, what was fetched stands beside what is decoded of it.
+  std::size_t held_bytes(std::int64_t length) const {
+    return static_cast<std::size_t>(length) * (options_.together ? 2 : 1);
+  }
   void big_file_part_done(const std::shared_ptr<BigFile>& big);
   Status restore_symlink(const NodePtr& node, const DirEntryView& entry);
   Status write_link(const NodePtr& node, const DirEntryView& entry, const std::string& target);
@@ -82,6 +91,11 @@ class RestoreEngine {
   void flush_gathered();
   void restore_range(Gathered& gathered, const content::PackRange& range);
   void write_gathered(const NodePtr& node, const DirEntryView& entry, const Buffer& content);
+
+  // restore_in_order.cc
+  void begin_in_order(const NodePtr& node);
+  void restore_in_order(const NodePtr& node, const DirEntryView& entry);
+  void restore_chunked_in_order(const NodePtr& node, const DirEntryView& entry);
 
   void release(NodePtr node);
   void fail(const Node* parent, std::string_view name, Status status);
@@ -110,6 +124,7 @@ class RestoreEngine {
   std::mutex gather_mutex_;
   std::shared_ptr<Gathered> gathered_;
   content::PackTable packs_;
+  std::unique_ptr<object::ReadAhead> ahead_;  // the one worker's
 };
 
 // A directory that has been begun and not finished. `pending`: its listing, sub-directories, batches, large files, and
@@ -121,6 +136,26 @@ struct RestoreEngine::Node {
   RestoreOutput::DirectoryPtr handle;
   bool may_hold_entries = false;
   std::atomic<std::int64_t> pending{1};
+};
+
+// A file whose chunks are written by several workers.
+struct RestoreEngine::BigFile {
+  NodePtr node;
+  DirEntry entry;
+  RestoreOutput::FilePtr file;
+  std::int64_t length = 0;
+  std::atomic<std::int64_t> pending{1};
+  std::atomic<bool> failed{false};
+  std::mutex mutex;
+  Status error;
+
+  void set_error(Status s) {
+    const std::lock_guard lock(mutex);
+    if (error.ok()) {
+      error = std::move(s);
+    }
+    failed = true;
+  }
 };
 
 }  // namespace cairn::snapshot

@@ -2,7 +2,9 @@
 
 #include "blob/decorators.h"
 #include "blob/forwarding.h"
+#include "snapshot/restore_archive.h"
 #include "snapshot/restore_test_support.h"
+#include "tests/support/gen.h"
 
 namespace cairn::snapshot {
 namespace {
@@ -73,6 +75,26 @@ class RestoreTogether : public test::RestoreFixture {
     }
   }
 
+  // The bytes of a tar archive.
+  Status archive(const DirEntry& root, bool together, std::string& out) {
+    const std::string path = temp_.path() + "/archive";
+    auto sink = open_archive_file(path);
+    TRY(sink);
+    const auto output = make_archive_output(ArchiveFormat::tar, std::move(*sink), false, "only");
+    RestoreOptions options = options_;
+    options.together = together;
+    RestoreProgress progress;
+    RestoreCallbacks callbacks;
+    ignored_.clear();
+    callbacks.on_ignored_error = [&](const std::string& p, const Status& s) { ignored_[p] = s.message(); };
+    late_->gets = 0;
+    late_->in_flight_max = 0;
+    TRY(restore_tree(objects(), root, *output, options, progress, callbacks, {}));
+    TRY_ASSIGN(const Buffer bytes, sys::read_file(path, std::size_t{64} << 20));
+    out = bytes.text();
+    return {};
+  }
+
   std::shared_ptr<LateStorage> late_;
   RestoreOptions options_;
 };
@@ -127,6 +149,52 @@ TEST_F(RestoreTogether, SkipsWhatIsThereAndRestoresEqualFiles) {
   EXPECT_EQ(content("same2"), "equal content");
   EXPECT_EQ(content("same3"), "equal content");
   EXPECT_EQ(content("empty"), "");
+}
+
+TEST_F(RestoreTogether, AnArchiveInOrderIsReadAhead) {
+  const DirEntry root = make_tree(40, 2, 1);
+  std::string one_by_one, ahead;
+  ASSERT_TRUE(archive(root, false, one_by_one).ok());
+  EXPECT_GE(late_->gets, 80);
+  EXPECT_EQ(late_->in_flight_max, 1);
+  ASSERT_TRUE(archive(root, true, ahead).ok());
+  EXPECT_LE(late_->gets, 41);
+  EXPECT_GE(late_->in_flight_max, 16);
+  EXPECT_TRUE(ahead == one_by_one);
+}
+
+TEST_F(RestoreTogether, AnArchiveHoldsFilesOfAnySizeInOrder) {
+  const std::string big(as_text(cairn::test::gen_text(3, 700'000)));
+  const std::string huge(as_text(cairn::test::gen_text(4, 30'000'000)));  // more than two windows
+  const DirEntry deep = directory("deep", {file("big", big, 0600, "FIXED-128K"), link("l", "big"), file("z", "last")});
+  const DirEntry root =
+      directory("", {directory("a", {deep, file("f", "eff")}), file("empty", ""), directory("none", {}),
+                     file("huge", huge, 0644, "FIXED-4M"), file("same", "eff"), file("same2", "eff")});
+  flush();
+  std::string one_by_one, ahead;
+  for (const DirEntry& from : {root, deep, file("only", big, 0600, "FIXED-128K"), file("only", "small")}) {
+    flush();
+    ASSERT_TRUE(archive(from, false, one_by_one).ok());
+    const Status s = archive(from, true, ahead);
+    ASSERT_TRUE(s.ok()) << s.message();
+    EXPECT_TRUE(ahead == one_by_one);
+  }
+}
+
+TEST_F(RestoreTogether, ADamagedContentIsMissingFromTheArchive) {
+  const DirEntry bad = file("bad", "to be damaged");
+  const DirEntry root = directory("", {bad, file("good", "stays")});
+  flush();
+  damage(bad.obj);
+  std::string one_by_one, ahead;
+  const Status strict = archive(root, false, one_by_one);
+  EXPECT_EQ(strict.code(), Code::corrupt);
+  EXPECT_EQ(archive(root, true, ahead).message(), strict.message());
+  options_.ignore_errors = true;
+  ASSERT_TRUE(archive(root, false, one_by_one).ok());
+  ASSERT_TRUE(archive(root, true, ahead).ok());
+  EXPECT_TRUE(ahead == one_by_one);
+  EXPECT_EQ(ignored_.size(), 1u);
 }
 
 TEST_F(RestoreTogether, AStopEndsIt) {

@@ -8,7 +8,7 @@ namespace cairn::snapshot {
 namespace {
 
 // Bytes of ranges that are being read, and of the longest content of each once it is decoded.
-constexpr std::size_t kBytesInFlightMax = std::size_t{56} << 20;
+constexpr std::size_t kBytesInFlightMax = std::size_t{44} << 20;
 
 }  // namespace
 

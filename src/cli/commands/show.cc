@@ -1,5 +1,6 @@
 #include "cli/commands/commands.h"
 #include "cli/context.h"
+#include "object/read_ahead.h"
 #include "snapshot/resolve.h"
 #include "snapshot/tree_walk.h"
 
@@ -16,7 +17,7 @@ Status run_show(Context& context, const ParsedCommand& command) {
     context.write(as_text(bytes));
     return {};
   };
-  Status read = objects.read(id, print, context.stop());
+  Status read = object::read_ahead(objects, id, print, context.stop());
   if (!read.ok() && !read.is(Code::cancelled)) {
     read = snapshot::explain_object_error(objects, id, std::move(read), context.stop());
   }
