@@ -1,8 +1,7 @@
 #include "blob/gcs/gcs_client.h"
 
-#include <cstdlib>
-
 #include "net/jwt.h"
+#include "sys/environment.h"
 #include "sys/file.h"
 
 namespace cairn::blob {
@@ -12,18 +11,13 @@ constexpr std::string_view kGrantType = "urn:ietf:params:oauth:grant-type:jwt-be
 constexpr std::string_view kScopes = "https://www.googleapis.com/auth/devstorage.";
 constexpr std::string_view kTokenUrl = "https://oauth2.googleapis.com/token";
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 Result<Json> read_credentials(const Json& config) {
   if (const Json& embedded = config["credentials"]; embedded.is_object()) {
     return embedded;
   }
   std::string path = config["credentialsFile"].as_string();
   if (path.empty()) {
-    path = environment("GOOGLE_APPLICATION_CREDENTIALS");
+    path = sys::environment("GOOGLE_APPLICATION_CREDENTIALS");
   }
   if (path.empty()) {
     return error(Code::invalid_argument,
@@ -53,7 +47,7 @@ Result<GcsOptions> GcsOptions::from_json(const Json& config) {
   if (const std::string& when = config["pointInTime"].as_string(); !when.empty()) {
     TRY_ASSIGN(options.point_in_time, parse_rfc3339(when), "invalid pointInTime");
   }
-  if (const std::string emulator = environment("STORAGE_EMULATOR_HOST"); !emulator.empty()) {
+  if (const std::string emulator = sys::environment("STORAGE_EMULATOR_HOST"); !emulator.empty()) {
     options.origin = emulator.find("://") == std::string::npos ? "http://" + emulator : emulator;
     while (options.origin.ends_with('/')) {
       options.origin.pop_back();

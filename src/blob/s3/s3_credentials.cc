@@ -1,7 +1,6 @@
 #include "blob/s3/s3_credentials.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -10,6 +9,7 @@
 #include "net/bearer_token.h"
 #include "net/url.h"
 #include "net/xml.h"
+#include "sys/environment.h"
 #include "sys/file.h"
 
 namespace cairn::blob {
@@ -23,11 +23,6 @@ constexpr Duration kRenewAhead = minutes(5);
 constexpr std::size_t kAnswerMax = 1 << 20;
 
 using HttpPtr = std::shared_ptr<net::HttpClient>;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
 
 Result<net::HttpResponse> ask(const HttpPtr& http, net::HttpRequest request, const std::stop_token& stop,
                               Duration deadline = seconds(20)) {
@@ -56,8 +51,8 @@ Result<S3Keys> container_keys(const HttpPtr& http, const std::string& url, const
   constexpr std::string_view kWhat = "asking the container's credentials";
   net::HttpRequest request;
   request.url = url;
-  std::string authorization = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-  if (const std::string file = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); !file.empty()) {
+  std::string authorization = sys::environment("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+  if (const std::string file = sys::environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); !file.empty()) {
     TRY_ASSIGN(const Buffer text, sys::read_file(file, kAnswerMax), "{}", kWhat);
     authorization = trim(text.text());
   }
@@ -72,7 +67,7 @@ Result<S3Keys> container_keys(const HttpPtr& http, const std::string& url, const
 // Version 2 of the instance's metadata service: a token first, then the name of the role, then its keys.
 Result<S3Keys> instance_keys(const HttpPtr& http, const std::stop_token& stop) {
   constexpr std::string_view kWhat = "asking the instance's credentials";
-  std::string service = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+  std::string service = sys::environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");
   if (service.empty()) {
     service = kInstanceService;
   }
@@ -110,10 +105,10 @@ Result<S3Keys> instance_keys(const HttpPtr& http, const std::stop_token& stop) {
 
 // Only to where nobody else listens, since a token may go along.
 Result<std::string> container_url() {
-  if (const std::string relative = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); !relative.empty()) {
+  if (const std::string relative = sys::environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); !relative.empty()) {
     return std::string(kContainerService) + (relative.front() == '/' ? "" : "/") + relative;
   }
-  std::string full = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+  std::string full = sys::environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
   if (!full.empty()) {
     TRY_ASSIGN(const net::Url url, net::parse_url(full), "AWS_CONTAINER_CREDENTIALS_FULL_URI");
     const std::string host = url.host();
@@ -131,7 +126,7 @@ Result<S3Keys> machine_keys(const HttpPtr& http, const std::stop_token& stop) {
   if (!container.empty()) {
     return container_keys(http, container, stop);
   }
-  if (equals_ignore_case(environment("AWS_EC2_METADATA_DISABLED"), "true")) {
+  if (equals_ignore_case(sys::environment("AWS_EC2_METADATA_DISABLED"), "true")) {
     return error(Code::invalid_argument, "{}", kNoKeys);
   }
   return instance_keys(http, stop);
@@ -150,10 +145,10 @@ Role role_of(const S3Options& options) {
             options.role_region,  options.web_identity_token, options.web_identity_token_file,
             options.role_duration};
   if (role.arn.empty() && options.access_key.empty()) {  // as pods with a service account are told
-    role.arn = environment("AWS_ROLE_ARN");
-    role.token_file = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
-    role.session = environment("AWS_ROLE_SESSION_NAME");
-    role.region = environment("AWS_REGION");
+    role.arn = sys::environment("AWS_ROLE_ARN");
+    role.token_file = sys::environment("AWS_WEB_IDENTITY_TOKEN_FILE");
+    role.session = sys::environment("AWS_ROLE_SESSION_NAME");
+    role.region = sys::environment("AWS_REGION");
     role.arn = role.token_file.empty() ? "" : role.arn;
   }
   if (role.session.empty()) {

@@ -1,18 +1,9 @@
 #include "blob/s3/s3_options.h"
 
-#include <cstdlib>
-
 #include "base/bytes.h"
+#include "sys/environment.h"
 
 namespace cairn::blob {
-namespace {
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
-}  // namespace
 
 Result<S3Options> S3Options::from_json(const Json& config) {
   S3Options options;
@@ -54,9 +45,9 @@ Result<S3Options> S3Options::from_json(const Json& config) {
   options.secret_key = config["secretAccessKey"].as_string();
   options.session_token = config["sessionToken"].as_string();
   if (options.access_key.empty() && options.secret_key.empty()) {
-    options.access_key = environment("AWS_ACCESS_KEY_ID");
-    options.secret_key = environment("AWS_SECRET_ACCESS_KEY");
-    options.session_token = environment("AWS_SESSION_TOKEN");
+    options.access_key = sys::environment("AWS_ACCESS_KEY_ID");
+    options.secret_key = sys::environment("AWS_SECRET_ACCESS_KEY");
+    options.session_token = sys::environment("AWS_SESSION_TOKEN");
   }
   options.region = config["region"].as_string();
   if (const std::string& when = config["pointInTime"].as_string(); !when.empty()) {
