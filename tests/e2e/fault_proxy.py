@@ -183,6 +183,12 @@ class FaultProxy:
                 except ConnectionError:  # the client went away
                     pass
 
+            def finish(self):
+                try:
+                    super().finish()
+                except ConnectionError:
+                    pass
+
             def log_message(self, *_):
                 pass
 
