@@ -47,10 +47,11 @@ TEST(CommittedIndex, LaterEntryWinsWhateverTheOrder) {
     EXPECT_TRUE((*found)->entry.deleted);
     std::size_t seen = 0;
     ASSERT_TRUE(index
-                    .for_each([&](const index::Entry&) {
-                      ++seen;
-                      return Status();
-                    })
+                    .for_each("", "",
+                              [&](const index::Entry&) {
+                                ++seen;
+                                return Status();
+                              })
                     .ok());
     EXPECT_EQ(seen, 2u);
   }
@@ -141,6 +142,75 @@ TEST(CommittedIndex, ATableOnDiskFindsEverything) {
   EXPECT_FALSE(index.find(id_of(kEach))->has_value());
   EXPECT_TRUE(index.find(id_of(2 * kEach))->has_value());
   EXPECT_FALSE(index.find(*ContentId::parse(kA))->has_value());
+}
+
+TEST(CommittedIndex, VisitsARangeOfTextsAlone) {
+  CommittedIndex index;
+  constexpr std::string_view kK = "k10000000000000000000000000000000";
+  constexpr std::string_view kM = "m10000000000000000000000000000000";
+  ASSERT_TRUE(index
+                  .assign({{BlobId("a"), reader({entry(kA, 1), entry(kM, 1)})},
+                           {BlobId("b"), reader({entry(kB, 1), entry(kK, 1), entry(kM, 2)})}},
+                          {}, Timestamp::zero())
+                  .ok());
+  const auto visited = [&](std::string_view first, std::string_view last) {
+    std::string out;
+    EXPECT_TRUE(index
+                    .for_each(first, last,
+                              [&](const index::Entry& e) {
+                                out += e.id.text().substr(0, 2) + ' ';
+                                return Status();
+                              })
+                    .ok());
+    return out;
+  };
+  EXPECT_EQ(visited("", ""), "aa bb k1 m1 ");
+  EXPECT_EQ(visited("m", "n"), "m1 ");
+  EXPECT_EQ(visited("g", ""), "k1 m1 ");
+  EXPECT_EQ(visited("", "g"), "aa bb ");
+  EXPECT_EQ(visited(kB, kM), "bb k1 ");
+  EXPECT_EQ(visited("bb1", "k1"), "");
+  EXPECT_EQ(visited("n", "m"), "");
+}
+
+// Blobs that come one after another, each with newer entries for half of the former's ids, while ids are looked up.
+TEST(CommittedIndex, WhatIsAddedIsEnteredWhereRegionsStand) {
+  constexpr std::uint64_t kBlobs = 60, kEach = 3000;
+  const auto id_of = [](std::uint64_t n) {
+    ContentId id;
+    id.prefix = n % 5 == 0 ? 'k' : 0;
+    id.size = 16;
+    store_be64(id.hash.data(), (n + 1) * 0x9e3779b97f4a7c15ULL);
+    return id;
+  };
+  CommittedIndex index;
+  std::map<ContentId, std::int64_t> expected;
+  for (std::uint64_t b = 0; b < kBlobs; ++b) {
+    index::IndexBuilder builder;
+    for (std::uint64_t n = 0; n < kEach; ++n) {
+      index::Entry e = entry(kA, static_cast<std::int64_t>(b + 1));
+      e.id = id_of(b * kEach / 2 + n);
+      expected[e.id] = e.timestamp_seconds;
+      builder.add(e);
+    }
+    auto plain = builder.build(2);
+    ASSERT_TRUE(plain.ok());
+    auto opened = index::IndexReader::open(std::move(plain->front()), 28);
+    ASSERT_TRUE(opened.ok());
+    ASSERT_TRUE(
+        index.add(BlobId("xn0_" + std::to_string(b)), std::make_shared<const index::IndexReader>(std::move(*opened)))
+            .ok());
+    for (std::uint64_t n = b % 7; n < (b + 1) * kEach; n += 211) {
+      const auto found = index.find(id_of(n));
+      ASSERT_TRUE(found.ok());
+      const auto it = expected.find(id_of(n));
+      ASSERT_EQ(found->has_value(), it != expected.end()) << n;
+      if (found->has_value()) {
+        EXPECT_EQ((*found)->entry.timestamp_seconds, it->second) << n;
+      }
+    }
+  }
+  EXPECT_EQ(index.entry_count(), expected.size());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/sleep.h"
 #include "base/task_group.h"
+#include "content/content_info.h"
 #include "content/content_manager_internal.h"
 
 namespace cairn::content {
@@ -13,21 +14,6 @@ namespace {
 constexpr std::size_t kContentSizeMax = std::size_t{1} << 28;
 constexpr unsigned kIndexLoadParallelism = 16;
 constexpr std::int64_t kIndexBytesInFlightMax = 32 << 20;
-
-ContentInfo info_of(const index::Entry& e) {
-  ContentInfo i;
-  i.id = e.id;
-  i.pack = BlobId(e.pack);
-  i.pack_offset = e.pack_offset;
-  i.packed_length = e.packed_length;
-  i.original_length = e.original_length;
-  i.timestamp_seconds = e.timestamp_seconds;
-  i.compression = e.compression;
-  i.format_version = e.format_version;
-  i.encryption_key_id = e.encryption_key_id;
-  i.deleted = e.deleted;
-  return i;
-}
 
 }  // namespace
 
@@ -272,12 +258,19 @@ Result<ContentInfo> ContentManagerImpl::info(const ContentId& id, std::stop_toke
 Status ContentManagerImpl::iterate(const IterateOptions& options, const std::function<Status(const ContentInfo&)>& fn,
                                    std::stop_token stop) {
   TRY(refresh_if_stale(stop));
+  const bool all = options.first.empty() && options.last.empty();
+  const auto wanted = [&](const ContentId& id) {
+    const std::string text = all ? "" : id.text();
+    return all || (text >= options.first && (options.last.empty() || text < options.last));
+  };
   std::vector<ContentInfo> pending;
   {
     const std::lock_guard lock(mutex_);
     for (const PendingEntry& e : pending_.entries()) {
       if (e.state == PendingState::ready || e.state == PendingState::marker) {
-        pending.push_back(info_of(index_entry(e)));
+        if (ContentInfo i = info_of(index_entry(e)); wanted(i.id)) {
+          pending.push_back(std::move(i));
+        }
       }
     }
   }
@@ -289,16 +282,10 @@ Status ContentManagerImpl::iterate(const IterateOptions& options, const std::fun
     if (i.deleted && !options.include_deleted) {
       return {};
     }
-    if (!options.first.empty() || !options.last.empty()) {
-      const std::string text = i.id.text();
-      if (text < options.first || (!options.last.empty() && text >= options.last)) {
-        return {};
-      }
-    }
     return fn(i);
   };
   std::size_t next = 0;
-  TRY(committed_.for_each([&](const index::Entry& e) -> Status {
+  TRY(committed_.for_each(options.first, options.last, [&](const index::Entry& e) -> Status {
     while (next < pending.size() && pending[next].id < e.id) {
       TRY(emit(pending[next++]));
     }

@@ -16,7 +16,7 @@ constexpr std::size_t kStopEvery = 4096;
 struct Cursor {
   std::uint64_t head = 0;
   const IndexReader* reader = nullptr;
-  std::size_t position = 0;
+  std::size_t position = 0, end = 0;
 
   ByteView key() const { return reader->key_at(position); }
   void load() {
@@ -39,10 +39,10 @@ int compare(const Cursor& a, const Cursor& b) {
 
 class Heap {
  public:
-  explicit Heap(std::span<const IndexReader* const> readers) {
-    for (const IndexReader* r : readers) {
-      if (r->size() > 0) {
-        cursors_.push_back({0, r, 0});
+  explicit Heap(std::span<const ReaderRange> ranges) {
+    for (const ReaderRange& r : ranges) {
+      if (r.begin < r.end) {
+        cursors_.push_back({0, r.reader, r.begin, r.end});
         cursors_.back().load();
       }
     }
@@ -54,7 +54,7 @@ class Heap {
   const Cursor& top() const { return cursors_.front(); }
   void advance() {
     Cursor& c = cursors_.front();
-    if (++c.position == c.reader->size()) {
+    if (++c.position == c.end) {
       c = cursors_.back();
       cursors_.pop_back();
     } else {
@@ -86,7 +86,16 @@ class Heap {
 }  // namespace
 
 Status merge_readers(std::span<const IndexReader* const> readers, const std::function<Status(const Entry&)>& fn) {
-  Heap heap(readers);
+  std::vector<ReaderRange> ranges;
+  ranges.reserve(readers.size());
+  for (const IndexReader* r : readers) {
+    ranges.push_back({r, 0, r->size()});
+  }
+  return merge_ranges(ranges, fn);
+}
+
+Status merge_ranges(std::span<const ReaderRange> ranges, const std::function<Status(const Entry&)>& fn) {
+  Heap heap(ranges);
   while (!heap.empty()) {
     sys::mapped_touched();
     const Cursor first = heap.top();

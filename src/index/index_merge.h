@@ -11,7 +11,15 @@
 
 namespace cairn::index {
 
-// Visits the entries of all readers in id order, of each id the winner. Errors: corrupt; the callback's.
+// The entries [begin, end) of one reader.
+struct ReaderRange {
+  const IndexReader* reader = nullptr;
+  std::size_t begin = 0, end = 0;
+};
+
+// Visits the entries of all ranges in id order, of each id the winner. Errors: corrupt; the callback's.
+Status merge_ranges(std::span<const ReaderRange> ranges, const std::function<Status(const Entry&)>& fn);
+// The same with all entries of the readers.
 Status merge_readers(std::span<const IndexReader* const> readers, const std::function<Status(const Entry&)>& fn);
 
 // Keeps the plaintexts of index blobs: small ones and the first few megabytes in memory, the rest in unlinked files of
