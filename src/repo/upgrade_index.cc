@@ -1,5 +1,6 @@
 #include "repo/upgrade_index.h"
 
+#include "content/content_info.h"
 #include "content/session.h"
 
 namespace cairn::repo {
@@ -15,18 +16,7 @@ Status copy_index_to_epochs(Repository& repository, const format::EpochParameter
   TRY(contents.iterate(
           with_deleted,
           [&](const content::ContentInfo& i) -> Status {
-            index::Entry e;
-            e.id = i.id;
-            e.pack = i.pack.text;
-            e.pack_offset = i.pack_offset;
-            e.packed_length = i.packed_length;
-            e.original_length = i.original_length;
-            e.timestamp_seconds = i.timestamp_seconds;
-            e.compression = i.compression;
-            e.format_version = i.format_version;
-            e.encryption_key_id = i.encryption_key_id;
-            e.deleted = i.deleted;
-            all.add(e);
+            all.add(content::entry_of(i));
             return {};
           },
           stop),

@@ -3,34 +3,18 @@
 #include "base/random.h"
 #include "base/sleep.h"
 #include "compress/codec.h"
+#include "content/content_info.h"
 #include "content/session.h"
 
 namespace cairn::simulation {
 namespace {
 
+using content::entry_of;
+using content::info_of;
+
 constexpr Duration kRefreshEvery = minutes(15);
 constexpr Duration kFlushEvery = minutes(10);
 constexpr int kAttemptsMax = 10;
-
-content::ContentInfo info_of(const index::Entry& e) {
-  return {e.id,          BlobId(e.pack),   e.pack_offset,       e.packed_length, e.original_length, e.timestamp_seconds,
-          e.compression, e.format_version, e.encryption_key_id, e.deleted};
-}
-
-index::Entry entry_of(const content::ContentInfo& i) {
-  index::Entry e;
-  e.id = i.id;
-  e.pack = i.pack.text;
-  e.pack_offset = i.pack_offset;
-  e.packed_length = i.packed_length;
-  e.original_length = i.original_length;
-  e.timestamp_seconds = i.timestamp_seconds;
-  e.compression = i.compression;
-  e.format_version = i.format_version;
-  e.encryption_key_id = i.encryption_key_id;
-  e.deleted = i.deleted;
-  return e;
-}
 
 }  // namespace
 
