@@ -9,10 +9,14 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
+#include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "base/random.h"
+#include "sys/lost_pages.h"
 
 namespace cairn::sys {
 namespace {
@@ -46,7 +50,58 @@ Result<UniqueFd> open_nameless(const std::string& directory) {
   return named;
 }
 
+// Where temporary data was made last, for a signal handler: texts that are never freed.
+std::atomic<const char*> last_place{nullptr};
+const char* program_name = "";
+
+void remember_place(const std::string& directory) {
+  static std::mutex mutex;
+  static std::set<std::string> places;  // few
+  const std::lock_guard lock(mutex);
+  last_place = places.insert(directory).first->c_str();
+}
+
+void say(const char* text) {
+  std::size_t left = std::strlen(text);
+  while (left > 0) {
+    const ssize_t n = ::write(STDERR_FILENO, text, left);
+    if (n <= 0) {
+      return;
+    }
+    text += n;
+    left -= static_cast<std::size_t>(n);
+  }
+}
+
+// Calls only what a signal handler may call.
+void on_lost_page(int, siginfo_t* info, void*) {
+  const char* const place = last_place;
+  if (info->si_code != BUS_ADRERR || place == nullptr) {
+    ::signal(SIGBUS, SIG_DFL);  // not ours
+    ::raise(SIGBUS);            // comes when this handler has ended
+    return;
+  }
+  say(program_name);
+  say(": error: temporary data in ");
+  say(place);
+  say(" can no longer be read: its disk failed or the file was cut short. The repository is as after a process that "
+      "was "
+      "killed; look at that disk, or give another one (--cache-directory of 'repository connect', TMPDIR), and run the "
+      "command again\n");
+  ::_exit(1);
+}
+
 }  // namespace
+
+void explain_lost_pages(const char* program) {
+  const char* const slash = std::strrchr(program, '/');
+  program_name = slash == nullptr ? program : slash + 1;
+  struct sigaction action = {};
+  action.sa_sigaction = on_lost_page;
+  action.sa_flags = SA_SIGINFO;
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(SIGBUS, &action, nullptr);
+}
 
 MappedBytes& MappedBytes::operator=(MappedBytes&& o) noexcept {
   if (this != &o) {
@@ -79,6 +134,7 @@ Result<ScratchFile> ScratchFile::make(const std::string& directory) {
     fd = open_nameless(file.directory_);
   }
   TRY_ASSIGN(file.fd_, std::move(fd), "making a temporary file in {}", file.directory_);
+  remember_place(file.directory_);
   return file;
 }
 
