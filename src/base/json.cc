@@ -18,40 +18,48 @@ const Json::Object kEmptyObject;
 
 constexpr int kDepthMax = 512;
 
-Result<Json> convert(const simdjson::dom::element& e, int depth) {
+// Into `out`, so that no value is moved on its way up.
+Status convert(const simdjson::dom::element& e, int depth, Json& out) {
   if (depth > kDepthMax) {
     return error(Code::corrupt, "JSON is nested too deeply");
   }
   using simdjson::dom::element_type;
   switch (e.type()) {
     case element_type::NULL_VALUE:
-      return Json();
+      out = Json();
+      return {};
     case element_type::BOOL:
-      return Json(bool(e));
+      out = Json(bool(e));
+      return {};
     case element_type::INT64:
-      return Json(std::int64_t(e));
+      out = Json(std::int64_t(e));
+      return {};
     case element_type::UINT64:
-      return Json(static_cast<double>(std::uint64_t(e)));
+      out = Json(static_cast<double>(std::uint64_t(e)));
+      return {};
     case element_type::DOUBLE:
-      return Json(double(e));
+      out = Json(double(e));
+      return {};
     case element_type::STRING:
-      return Json(std::string_view(e));
+      out = Json(std::string_view(e));
+      return {};
     case element_type::ARRAY: {
-      Json out = Json::array();
-      for (const auto item : simdjson::dom::array(e)) {
-        TRY_ASSIGN(Json v, convert(item, depth + 1));
-        out.push_back(std::move(v));
+      const simdjson::dom::array from(e);
+      Json::Array& items = out.items_mut();
+      items.reserve(from.size());
+      for (const auto item : from) {
+        TRY(convert(item, depth + 1, items.emplace_back()));
       }
-      return out;
+      return {};
     }
     case element_type::OBJECT: {
-      Json out = Json::object();
-      auto& members = out.members_mut();
-      for (const auto field : simdjson::dom::object(e)) {
-        TRY_ASSIGN(Json v, convert(field.value, depth + 1));
-        members.emplace_back(std::string(field.key), std::move(v));
+      const simdjson::dom::object from(e);
+      Json::Object& members = out.members_mut();
+      members.reserve(from.size());
+      for (const auto field : from) {
+        TRY(convert(field.value, depth + 1, members.emplace_back(field.key, Json()).second));
       }
-      return out;
+      return {};
     }
   }
   return error(Code::corrupt, "unknown JSON type");
@@ -117,7 +125,9 @@ Result<Json> Json::parse(std::string_view text, bool allow_trailing) {
   if (err != simdjson::SUCCESS) {
     return error(Code::corrupt, "invalid JSON: {}", simdjson::error_message(err));
   }
-  return convert(root, 0);
+  Json out;
+  TRY(convert(root, 0, out));
+  return out;
 }
 
 void append_json_number(std::string& out, double v) {
