@@ -39,6 +39,7 @@ class Lease {
   const Clock& clock_;
   std::mutex mutex_;
   std::string written_;
+  Buffer compared_;                     // stored bytes that said what was written; need no opening again
   Timestamp seen_ = Timestamp::zero();  // last time the lease was known to be held
   bool lost_ = false;
 };

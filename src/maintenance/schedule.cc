@@ -99,14 +99,9 @@ std::optional<Timestamp> Schedule::last_success(std::initializer_list<std::strin
   return latest;
 }
 
-Result<Schedule> load_schedule(blob::Storage& storage, const format::FormatManager& format, std::stop_token stop) {
-  auto stored = storage.get(BlobId(kScheduleBlob), {}, stop);
-  if (stored.code() == Code::not_found) {
-    return Schedule();
-  }
-  TRY(stored, "error reading {}", kScheduleBlob);
+Result<Schedule> open_schedule(ByteView stored, const format::FormatManager& format) {
   const SecretBytes key = format.maintenance_key();
-  TRY_ASSIGN(const Buffer plain, crypto::aes256gcm_open(key.view(), stored->view(), as_bytes(kAdditionalData)),
+  TRY_ASSIGN(const Buffer plain, crypto::aes256gcm_open(key.view(), stored, as_bytes(kAdditionalData)),
              "unable to open {}", kScheduleBlob);
   TRY_ASSIGN(const Json json, Json::parse(plain.text()), "malformed {}", kScheduleBlob);
   auto schedule = Schedule::from_json(json);
@@ -114,6 +109,15 @@ Result<Schedule> load_schedule(blob::Storage& storage, const format::FormatManag
     return error(Code::corrupt, "malformed {}: {}", kScheduleBlob, schedule.status().message());
   }
   return schedule;
+}
+
+Result<Schedule> load_schedule(blob::Storage& storage, const format::FormatManager& format, std::stop_token stop) {
+  const auto stored = storage.get(BlobId(kScheduleBlob), {}, stop);
+  if (stored.code() == Code::not_found) {
+    return Schedule();
+  }
+  TRY(stored, "error reading {}", kScheduleBlob);
+  return open_schedule(stored->view(), format);
 }
 
 Result<Timestamp> save_schedule(blob::Storage& storage, const format::FormatManager& format, const Schedule& schedule,

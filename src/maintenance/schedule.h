@@ -54,6 +54,8 @@ struct Schedule {
   std::optional<Timestamp> last_success(std::initializer_list<std::string_view> tasks) const;
 };
 
+// What the blob's stored bytes say. Errors: corrupt.
+Result<Schedule> open_schedule(ByteView stored, const format::FormatManager& format);
 // An absent blob gives an empty schedule (all is due). Errors: corrupt (then maintenance must not run); the storage's.
 Result<Schedule> load_schedule(blob::Storage& storage, const format::FormatManager& format, std::stop_token stop);
 // Returns the storage's time of the new blob.
