@@ -68,9 +68,22 @@ class Oracle {
   std::int64_t checks = 0, excused_losses = 0;
 
  private:
+  // Where a reader found the contents of a snapshot when it last read them, all of them right. A pack's name is never
+  // used again, and it is stored whole or torn: the same places in packs of the same lengths are the same bytes.
+  struct Place {
+    content::ContentInfo info;
+    std::int64_t pack_length = 0;
+  };
+  using Places = std::vector<Place>;
+
   std::optional<Violation> read_all(object::ObjectManager& objects, content::ContentManager& contents,
                                     manifest::ManifestManager& manifests, const char* reader);
-  Status read_back(object::ObjectManager& objects, const snapshot::SnapshotManifest& m, std::optional<ContentId>& bad);
+  // `read`: the contents, the root first.
+  Status read_back(object::ObjectManager& objects, const snapshot::SnapshotManifest& m, std::vector<ContentId>& read,
+                   std::optional<ContentId>& bad);
+  std::optional<Place> place_of(content::ContentManager& contents, const ContentId& id);
+  bool still_there(content::ContentManager& contents, const snapshot::SnapshotManifest& m, const Places& places);
+  Places places_of(content::ContentManager& contents, const std::vector<ContentId>& ids);
   bool is_excused(const std::string& snapshot) const {
     const auto it = excused_.find(snapshot);
     return it != excused_.end() && it->second();
@@ -83,6 +96,7 @@ class Oracle {
   std::optional<std::uint64_t> seen_;  // changes of the world at the last look
   std::unique_ptr<KopiaProcess> kopia_;
   std::unique_ptr<repo::Repository> ours_;
+  std::map<std::string, std::map<std::string, Places, std::less<>>, std::less<>> right_;  // by reader and snapshot
   std::map<std::string, Versions> files_;
   std::map<std::string, std::set<ContentId>> marked_when_used_;
   std::map<std::string, std::function<bool()>> excused_;
