@@ -1,5 +1,7 @@
 #include "blob/b2/b2_storage.h"
 
+#include <limits>
+
 #include "blob/b2/b2_client.h"
 #include "blob/listing_check.h"
 #include "blob/object_storage.h"
@@ -13,6 +15,7 @@ namespace {
 constexpr std::size_t kBodyMax = std::size_t{1} << 30;
 constexpr std::size_t kUploadMax = 5'000'000'000;  // of one file that is not sent in parts
 constexpr const char* kMtimeKey = "kopia-mtime";
+constexpr std::int64_t kUploadedMax = std::numeric_limits<std::int64_t>::max() / 1'000'000;  // ms, as nanoseconds
 
 // The stored time wins over that of the upload.
 Timestamp time_of(std::string_view stored_ns, std::int64_t uploaded_ms) {
@@ -92,7 +95,7 @@ class B2Storage final : public ObjectStorage {
     }
     const std::int64_t length = parse_count(response.header_or_empty("Content-Length"));
     const std::int64_t uploaded = parse_count(response.header_or_empty("X-Bz-Upload-Timestamp"));
-    if (length < 0 || uploaded < 0) {
+    if (length < 0 || uploaded < 0 || uploaded > kUploadedMax) {
       return error(Code::unavailable, "HEAD {}: the answer lacks size or time", id.text);
     }
     return BlobMetadata{id, length, time_of(response.header_or_empty(std::string("X-Bz-Info-") + kMtimeKey), uploaded)};
@@ -141,7 +144,7 @@ class B2Storage final : public ObjectStorage {
   // Of an entry of a listing, or the answer to an upload.
   static Result<BlobMetadata> describe(const BlobId& id, const Json& file) {
     const std::int64_t length = file["contentLength"].as_int(-1), uploaded = file["uploadTimestamp"].as_int(-1);
-    if (length < 0 || uploaded < 0) {
+    if (length < 0 || uploaded < 0 || uploaded > kUploadedMax) {
       return damaged_page("an entry without size or time");
     }
     return BlobMetadata{id, length, time_of(file["fileInfo"][kMtimeKey].as_string(), uploaded)};
