@@ -29,6 +29,9 @@ bool Context::env_true(const std::string& name) const {
 }
 
 void Context::write(std::string_view text) {
+  if (text.empty()) {
+    return;
+  }
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() && output_error_ == 0) {
     output_error_ = errno == 0 ? EIO : errno;
   }

@@ -12,6 +12,7 @@
 namespace cairn::mount {
 
 #define CAIRN_FUSE_FUNCTIONS(X) \
+  X(fuse_opt_free_args)         \
   X(fuse_session_new)           \
   X(fuse_session_mount)         \
   X(fuse_session_unmount)       \

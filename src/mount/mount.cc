@@ -292,6 +292,7 @@ Status serve(repo::Repository& repository, Tree& tree, const MountOptions& optio
   fuse_args args{.argc = 3, .argv = argv, .allocated = 0};
   const fuse_lowlevel_ops ops = operations();
   fuse_session* session = fuse->fuse_session_new(&args, &ops, sizeof ops, &server);
+  fuse->fuse_opt_free_args(&args);  // by now the library's own copies
   if (session == nullptr) {
     return error(Code::failed_precondition, "libfuse refuses the options {}", words[2]);
   }

@@ -27,7 +27,9 @@ class SessionPool {
   template <class F>
   auto with_session(std::int64_t bytes, std::stop_token stop, F&& body)
       -> decltype(body(std::declval<SftpSession&>(), std::declval<CallWait&>())) {
-    CallWait wait(options_.call_deadline + milliseconds(bytes >> 7), options_.silence_deadline, std::move(stop));
+    constexpr std::int64_t kBytesMax = std::int64_t{1} << 40;  // a range may name more than any file has
+    CallWait wait(options_.call_deadline + milliseconds(std::min(bytes, kBytesMax) >> 7), options_.silence_deadline,
+                  std::move(stop));
     for (;;) {
       TRY_ASSIGN(Lease lease, take(wait));
       auto result = body(*lease.session, wait);
