@@ -251,10 +251,10 @@ Status ContentManagerImpl::spill_pending(std::stop_token stop) {
 Status ContentManagerImpl::check_packs_of_session(std::stop_token stop) {
   std::set<std::string> packs;
   for (const auto& [id, reader] : committed_.readers()) {
-    if (id.text.find(session_id_) != std::string::npos) {
+    if (id.text.find(session_.id) != std::string::npos) {
       for (std::size_t i = 0; i < reader->size(); ++i) {
         TRY_ASSIGN(const index::Entry e, reader->at(i));
-        if (e.pack.ends_with(session_id_)) {
+        if (e.pack.ends_with(session_.id)) {
           packs.emplace(e.pack);
         }
       }
