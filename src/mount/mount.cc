@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
+#include <mutex>
 #include <thread>
+#include <unordered_map>
 
 #include "base/log.h"
 #include "base/task_group.h"
@@ -25,6 +28,27 @@ constexpr std::size_t kLinkSizeMax = 64u << 10;
 constexpr std::size_t kReadSizeMax = 1u << 20;
 constexpr ino_t kUnknownInode = 0xffffffff;  // in directories: whoever wants the number asks for the entry
 constexpr unsigned kBlockSize = 512;
+
+// What the kernel holds open, by the number it was given. Whatever is still open at the end goes with the table.
+template <class T>
+class Handles {
+ public:
+  std::uint64_t add(std::unique_ptr<T> opened) {
+    const auto number = reinterpret_cast<std::uint64_t>(opened.get());
+    const std::lock_guard lock(mutex_);
+    opened_.emplace(number, std::move(opened));
+    return number;
+  }
+  T& at(std::uint64_t number) const { return *reinterpret_cast<T*>(number); }
+  void remove(std::uint64_t number) {
+    const std::lock_guard lock(mutex_);
+    opened_.erase(number);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<T>> opened_;
+};
 
 class Server {
  public:
@@ -95,16 +119,16 @@ class Server {
     if (!file.ok()) {
       return fail(request, file.status(), item->entry.name);
     }
-    info->fh = reinterpret_cast<std::uint64_t>(file->release());
+    info->fh = files_.add(std::move(*file));
     info->keep_cache = 1;
     if (fuse_.fuse_reply_open(request, info) != 0) {
-      delete reinterpret_cast<OpenFile*>(info->fh);
+      files_.remove(info->fh);
     }
   }
 
   void read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* info) {
     Buffer out(std::min(size, kReadSizeMax));
-    const auto n = reinterpret_cast<OpenFile*>(info->fh)->read(offset, out.mut(), stop_);
+    const auto n = files_.at(info->fh).read(offset, out.mut(), stop_);
     if (!n.ok()) {
       const auto item = tree_.item(inode);
       return fail(request, n.status(), item ? item->entry.name : "");
@@ -113,7 +137,7 @@ class Server {
   }
 
   void release(fuse_req_t request, fuse_file_info* info) {
-    delete reinterpret_cast<OpenFile*>(info->fh);
+    files_.remove(info->fh);
     fuse_.fuse_reply_err(request, 0);
   }
 
@@ -122,19 +146,18 @@ class Server {
     if (!listing.ok()) {
       return fail(request, listing.status(), "directory");
     }
-    auto* handle = new OpenDirectory{std::move(*listing)};
-    info->fh = reinterpret_cast<std::uint64_t>(handle);
+    info->fh = directories_.add(std::make_unique<OpenDirectory>(std::move(*listing)));
     const auto item = tree_.item(inode);
     info->cache_readdir = item && item->kind == Item::Kind::stored ? 1 : 0;
     info->keep_cache = info->cache_readdir;
     if (fuse_.fuse_reply_open(request, info) != 0) {
-      delete handle;
+      directories_.remove(info->fh);
     }
   }
 
   // Offsets: 1 after ".", 2 after "..", then the number of the entry + 3.
   void read_directory(fuse_req_t request, std::size_t size, off_t offset, fuse_file_info* info) {
-    const std::vector<Item>& items = reinterpret_cast<OpenDirectory*>(info->fh)->listing->items();
+    const std::vector<Item>& items = directories_.at(info->fh)->items();
     Buffer out(std::min(size, kReadSizeMax));
     std::size_t used = 0;
     for (auto at = static_cast<std::size_t>(offset); at < items.size() + 2; ++at) {
@@ -153,7 +176,7 @@ class Server {
   }
 
   void release_directory(fuse_req_t request, fuse_file_info* info) {
-    delete reinterpret_cast<OpenDirectory*>(info->fh);
+    directories_.remove(info->fh);
     fuse_.fuse_reply_err(request, 0);
   }
 
@@ -166,9 +189,7 @@ class Server {
   }
 
  private:
-  struct OpenDirectory {
-    std::shared_ptr<const Listing> listing;
-  };
+  using OpenDirectory = std::shared_ptr<const Listing>;
 
   static mode_t type_bits(const snapshot::DirEntry& e) {
     return e.type == snapshot::EntryType::directory ? S_IFDIR
@@ -209,6 +230,8 @@ class Server {
   const FuseApi& fuse_;
   Tree& tree_;
   ChunkCache cache_;
+  Handles<OpenFile> files_;
+  Handles<OpenDirectory> directories_;
   const std::stop_token stop_;
 };
 

@@ -131,7 +131,7 @@ class MountTest(unittest.TestCase):
                           lambda: os.remove(self.at("big")), lambda: os.mkdir(self.at("d"))]:
                 with self.assertRaises(OSError):
                     write()
-            self.assertEqual(mount.stop(), 0)
+            self.assertEqual(mount.stop(), 0, mount.lines)
             self.assertEqual(mount.lines, [f"Mounted '{self.id}' on {self.target}", "Press Ctrl-C to unmount.",
                                            "Unmounting...", "Unmounted."])
         self.assertEqual(os.listdir(self.target), [])
@@ -183,7 +183,7 @@ class MountTest(unittest.TestCase):
         f = os.open(self.at("big"), os.O_RDONLY)
         os.read(f, 10)
         started = time.monotonic()
-        self.assertEqual(mount.stop(), 0)
+        self.assertEqual(mount.stop(), 0, mount.lines)
         self.assertLess(time.monotonic() - started, 20)
         with contextlib.suppress(OSError):  # nobody is there any more to be told
             os.close(f)
@@ -279,7 +279,7 @@ class MountTest(unittest.TestCase):
         mount = Mount(self, self.id)
         where = mount.lines[0].split(" on ")[1]
         self.assertEqual(os.readlink(os.path.join(where, "dangling")), "nowhere")
-        self.assertEqual(mount.stop(), 0)
+        self.assertEqual(mount.stop(), 0, mount.lines)
         self.assertFalse(os.path.exists(where))
 
 
