@@ -181,7 +181,16 @@ Status commit_upgrade(Repository& repository, std::stop_token stop) {
         return {};
       },
       stop));
-  return remove_all(storage, kBackupPrefix, stop).with_frame("the upgrade is done, but its backup is left");
+  return remove_upgrade_backups(repository, stop);
+}
+
+Status remove_upgrade_backups(Repository& repository, std::stop_token stop) {
+  TRY_ASSIGN(const Stored now, read_format(repository, stop));
+  if (now.parameters.upgrade_lock) {
+    return {};
+  }
+  return remove_all(repository.storage(), kBackupPrefix, stop)
+      .with_frame("the upgrade is done, but its backup is left");
 }
 
 Status rollback_upgrade(Repository& repository, const std::string& owner, std::stop_token stop) {

@@ -23,6 +23,8 @@ Status wait_for_drained_writers(Repository& repository, const std::string& owner
 Status upgrade_indexes(Repository& repository, std::stop_token stop);
 // Lets everybody in again. Programs that know the former format only are kept out by an index blob they cannot read.
 Status commit_upgrade(Repository& repository, std::stop_token stop);
+// What a commit that was killed at its end left; nothing while the repository is locked.
+Status remove_upgrade_backups(Repository& repository, std::stop_token stop);
 
 // Undoes an upgrade that was not committed. Errors: failed_precondition (no upgrade, someone else's); not_found (no
 // backup).

@@ -273,6 +273,21 @@ def an_announced_upgrade_locks_nobody_yet(make):
     repo.upgrade("rollback")
 
 
+def a_backup_that_was_left_is_removed(make):
+    repo = make("damage-base-format1")
+    repo.connect()
+    repo.upgrade("begin", "--lock-only", *QUICK)
+    file = repo.blob_file("kopia.repository.backup.alice@lab")
+    backup = read(file)
+    repo.upgrade("begin", *QUICK)
+    with open(file, "wb") as f:  # as if the command had been killed before its last step
+        f.write(backup)
+    expect(repo.blobs("kopia.repository.backup"), "it is seen")
+    expect("already upgraded" in repo.upgrade("begin"), "nothing else is to do")
+    expect(not repo.blobs("kopia.repository.backup"), "nothing is left")
+    repo.verify()
+
+
 def a_killed_upgrade_goes_on(make):
     """Killed at many moments; then the same command ends it, or the way back is open."""
     for round_number in range(12):
@@ -308,7 +323,7 @@ def main():
                      an_upgrade_says_what_the_real_one_said, the_real_upgrade_is_understood,
                      an_upgrade_keeps_everything, an_upgrade_is_rolled_back, the_time_moves_only_later,
                      an_announced_upgrade_locks_nobody_yet,
-                     a_killed_upgrade_goes_on):
+                     a_backup_that_was_left_is_removed, a_killed_upgrade_goes_on):
             test(lambda name: Repository(binary, name, scratch))
             print("ok", test.__name__, flush=True)
     finally:

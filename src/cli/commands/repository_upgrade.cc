@@ -87,7 +87,7 @@ Status run_begin(Context& context, const ParsedCommand& command) {
   const auto now = repository->format().current();
   if (now->version >= format::kVersionMax && now->epoch.enabled && !now->upgrade_lock) {
     context.notice("Repository format is already upgraded.");
-    return {};
+    return repo::remove_upgrade_backups(*repository, context.stop());
   }
   TRY_ASSIGN(const UpgradeLock lock, wanted_lock(command, owner, now->version));
   TRY(repo::place_upgrade_lock(*repository, lock, context.stop()), "unable to place the upgrade lock");
