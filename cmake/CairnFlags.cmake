@@ -7,7 +7,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
   target_compile_options(cairn_flags INTERFACE -march=x86-64-v2)
 endif()
 if(CAIRN_SANITIZE)
-  target_compile_options(cairn_flags INTERFACE -fsanitize=${CAIRN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  target_compile_options(cairn_flags INTERFACE -fsanitize=${CAIRN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+    -O1)  # compiles a third faster than -O2; the last one counts
   target_link_options(cairn_flags INTERFACE -fsanitize=${CAIRN_SANITIZE})
 endif()
 find_program(CAIRN_MOLD mold)
