@@ -219,6 +219,11 @@ class FaultProxy:
                 last_end = end
         return chain
 
+    def most_at_once(self, chosen):
+        """The most requests whose lines fit `chosen` that were under way at one time."""
+        spans = [(start, end) for start, end, line in self.spans if chosen(line)]
+        return max((sum(start <= moment < end for start, end in spans) for moment, _ in spans), default=0)
+
     def draw(self):
         with self.lock:
             for fault, probability in self.faults:

@@ -6,11 +6,17 @@ real S3 server. The bounds are numbers of requests, never seconds.
 import json
 import os
 import random
+import signal
+import subprocess
+import sys
 
 import e2e
 import fault_proxy as fp
 from e2e import Cairn, Failed, change_tree, digest, make_tree, write_file
 from s3_faults import flags, start_server
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+from mount_test import skip_reason
 
 DELAY = 2.0  # seconds a request takes: far more than the program computes in between
 
@@ -20,8 +26,12 @@ def expect(fits, what, proxy):
         raise Failed(f"{what}\n" + "\n".join(line for _, _, line in sorted(proxy.spans)))
 
 
+def is_data(line):
+    return line.startswith("GET") and line.split("?")[0].rsplit("/", 1)[1].startswith("p")
+
+
 def gets_of_data(proxy):
-    return sum(line.startswith("GET") and line.split("?")[0].rsplit("/", 1)[1].startswith("p") for line in proxy.log)
+    return sum(map(is_data, proxy.log))
 
 
 def backups(proxy, options, directory):
@@ -93,6 +103,54 @@ def many_packs(proxy, options, directory):
         raise Failed("the restored tree differs")
 
 
+def one_large_file(proxy, options, directory):
+    """A file read from its beginning to its end is fetched ahead of its reader."""
+    rng = random.Random(options.seed)
+    source, mounted = os.path.join(directory, "large"), os.path.join(directory, "mounted")
+    cairn = Cairn(options.program, os.path.join(directory, "large-home"))
+    cairn.ok("repository", "create", "s3", *flags(proxy.port, prefix="large/"), "--object-splitter=FIXED-1M")
+    content = b""
+    for _ in range(24):  # each in a pack of its own
+        content += rng.randbytes(1 << 20)
+        os.makedirs(source, exist_ok=True)
+        with open(os.path.join(source, "f"), "wb") as f:
+            f.write(content)
+        snapshot = json.loads(cairn.ok("snapshot", "create", "--json", "--no-auto-maintenance", source))["rootEntry"]["obj"]
+    readers = {"show": (8, lambda: shown(cairn, snapshot + "/f"))}
+    if skip_reason():
+        print(f"{'mount':22} skipped: {skip_reason()}", flush=True)
+    else:
+        readers["mount"] = (3, lambda: read_mounted(cairn, snapshot, mounted))
+    for reader, (depth, read) in readers.items():
+        cairn.ok("cache", "clear")
+        proxy.clear()
+        proxy.faults = [(fp.delay(0.2), 1)]
+        if read() != content:
+            raise Failed(f"{reader} gave other bytes")
+        proxy.faults = []
+        at_once = proxy.most_at_once(is_data)
+        print(f"{reader + ' 24 packs':22} {dict(sorted(proxy.counts.items()))}, {at_once} at once for data", flush=True)
+        expect(at_once >= depth, f"{reader}: only {at_once} requests at one time", proxy)
+        expect(gets_of_data(proxy) <= 26, f"{reader}: {gets_of_data(proxy)} requests for 24 packs", proxy)
+
+
+def shown(cairn, path):
+    return subprocess.run([cairn.program, "show", path], env=cairn.env, check=True, capture_output=True).stdout
+
+
+def read_mounted(cairn, snapshot, target):
+    os.makedirs(target)
+    process = cairn.start("mount", snapshot, target)
+    try:
+        if not any("Press Ctrl-C" in line for line in process.stderr):
+            raise Failed("no mount")
+        with open(os.path.join(target, "f"), "rb") as f:
+            return f.read()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
 def test(options, directory):
     server = start_server(directory)
     proxy = fp.FaultProxy(server.port)
@@ -101,6 +159,7 @@ def test(options, directory):
         proxy.faults = []
         small_files(proxy, options, directory)
         many_packs(proxy, options, directory)
+        one_large_file(proxy, options, directory)
     finally:
         proxy.stop()
         server.stop()
